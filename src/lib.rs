@@ -1,0 +1,15 @@
+//! srvkeeper keeps the `_vlmcs._tcp` SRV records of every DNS zone equal to the set of KMS hosts
+//! that really answer.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod exit;
+pub mod model;

@@ -1,0 +1,3 @@
+//! The binary; its commands come with `cli`.
+
+fn main() {}

@@ -1,0 +1,34 @@
+//! The nouns, parsed once: what the rest of the program passes around.
+//!
+//! No I/O, no clock, no hickory types. The words are those of `docs/architecture.md`:
+//! desired, sample, verdict, observed, held, foreign, retired, outcome.
+
+pub mod change;
+pub mod history;
+pub mod host;
+pub mod key;
+pub mod memory;
+pub mod name;
+pub mod observed;
+pub mod outcome;
+pub mod overrides;
+pub mod rcode;
+pub mod sample;
+pub mod srv;
+pub mod verdict;
+pub mod zone;
+
+pub use change::{Change, ChangeKind, Reason, ReasonCode};
+pub use history::{ChangeId, Ended, HistoryEntry};
+pub use host::{Check, Health, Host, Role};
+pub use key::{TsigAlgorithm, TsigSecret};
+pub use memory::{HostMemory, Memory, Removal};
+pub use name::{Name, NameError};
+pub use observed::Observed;
+pub use outcome::{Outcome, OutcomeKind};
+pub use overrides::{Override, OverrideState};
+pub use rcode::Rcode;
+pub use sample::{Failure, NoSample, Sample};
+pub use srv::Srv;
+pub use verdict::{Canary, Forced, State, Verdict, Verdicts};
+pub use zone::{Changes, Expect, Foreign, Policy, Publisher, Zone};

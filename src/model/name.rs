@@ -1,0 +1,424 @@
+//! Domain names: compared without regard to case, printed and sent as they were read.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest name in wire form, root label included (RFC 1035 §2.3.4).
+const MAX_WIRE: usize = 255;
+/// The longest label (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+
+/// An absolute domain name.
+///
+/// Holds the wire form (length-prefixed labels, the root label last) with the spelling it was
+/// read in. `Eq`, `Ord` and `Hash` ignore ASCII case (RFC 4343); [`Name::same_spelling`] does not.
+/// `Ord` goes label by label from the left, so that lists read alphabetically.
+#[derive(Clone)]
+pub struct Name {
+    wire: Box<[u8]>,
+}
+
+/// Why a text is not a domain name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing stands there.
+    #[error("the name is empty; write a full name such as \"kms1.corp.example.\"")]
+    Empty,
+    /// Two dots in a row, or one at the beginning.
+    #[error("\"{0}\" has an empty label; remove the extra dot")]
+    EmptyLabel(String),
+    /// A label of more than 63 octets.
+    #[error("the label \"{0}\" is longer than 63 octets")]
+    LongLabel(String),
+    /// More than 255 octets in wire form.
+    #[error("the name is longer than 255 octets")]
+    Long,
+    /// A character outside ASCII.
+    #[error(
+        "\"{0}\" has characters outside ASCII; write the name in its A-label form (\"xn--…\"), as it stands in DNS"
+    )]
+    NotAscii(String),
+    /// A character that no host or zone name carries.
+    #[error("\"{name}\" has the character {character:?}, which no host or zone name carries")]
+    Character {
+        /// The name as written.
+        name: String,
+        /// The first character that does not belong.
+        character: char,
+    },
+    /// A backslash that begins no `\DDD` or `\X` escape.
+    #[error("\"{0}\" ends in an incomplete escape")]
+    Escape(String),
+    /// Wire form that is cut short or carries a compression pointer.
+    #[error("malformed name in wire form")]
+    Wire,
+}
+
+impl Name {
+    /// The root, `.`.
+    pub fn root() -> Self {
+        Self {
+            wire: Box::new([0]),
+        }
+    }
+
+    /// Reads the presentation form (RFC 1035 §5.1), relative names taken as absolute.
+    ///
+    /// Accepts any octet by escape; [`Name::parse_host`] is the strict reader for what people write.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if !text.is_ascii() {
+            return Err(NameError::NotAscii(text.to_owned()));
+        }
+        if text == "." {
+            return Ok(Self::root());
+        }
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        let mut label = Vec::with_capacity(MAX_LABEL);
+        let mut bytes = text.bytes();
+        let mut close = |label: &mut Vec<u8>| -> Result<(), NameError> {
+            if label.is_empty() {
+                return Err(NameError::EmptyLabel(text.to_owned()));
+            }
+            let length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+            if label.len() > MAX_LABEL {
+                return Err(NameError::LongLabel(
+                    String::from_utf8_lossy(label).into_owned(),
+                ));
+            }
+            wire.push(length);
+            wire.append(label);
+            Ok(())
+        };
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'.' => close(&mut label)?,
+                b'\\' => label
+                    .push(unescape(&mut bytes).ok_or_else(|| NameError::Escape(text.to_owned()))?),
+                _ => label.push(byte),
+            }
+        }
+        if !label.is_empty() {
+            close(&mut label)?;
+        }
+        wire.push(0);
+        Self::checked(wire)
+    }
+
+    /// Reads a host or zone name as people write it: letters, digits, hyphen and underscore.
+    pub fn parse_host(text: &str) -> Result<Self, NameError> {
+        if !text.is_ascii() {
+            return Err(NameError::NotAscii(text.to_owned()));
+        }
+        if let Some(character) = text
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+        {
+            return Err(NameError::Character {
+                name: text.to_owned(),
+                character,
+            });
+        }
+        Self::parse(text)
+    }
+
+    /// Takes the uncompressed wire form, which must be exactly one name.
+    pub fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+        let mut rest = wire;
+        loop {
+            let (&length, after) = rest.split_first().ok_or(NameError::Wire)?;
+            if usize::from(length) > MAX_LABEL {
+                return Err(NameError::Wire);
+            }
+            if length == 0 {
+                if !after.is_empty() {
+                    return Err(NameError::Wire);
+                }
+                return Self::checked(wire.to_vec());
+            }
+            rest = after.get(usize::from(length)..).ok_or(NameError::Wire)?;
+        }
+    }
+
+    fn checked(wire: Vec<u8>) -> Result<Self, NameError> {
+        if wire.len() > MAX_WIRE {
+            return Err(NameError::Long);
+        }
+        Ok(Self {
+            wire: wire.into_boxed_slice(),
+        })
+    }
+
+    /// The uncompressed wire form, spelled as read.
+    pub fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// The labels from the left, without the root.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest: &[u8] = &self.wire;
+        std::iter::from_fn(move || {
+            let (&length, after) = rest.split_first()?;
+            if length == 0 {
+                return None;
+            }
+            let (label, next) = after.split_at_checked(usize::from(length))?;
+            rest = next;
+            Some(label)
+        })
+    }
+
+    /// True for the root, `.`.
+    pub fn is_root(&self) -> bool {
+        self.wire.len() == 1
+    }
+
+    /// This name with `prefix`'s labels before it, as in `_vlmcs._tcp` + `corp.example.`.
+    pub fn prefixed(&self, prefix: &Name) -> Result<Self, NameError> {
+        let head = prefix
+            .wire
+            .split_last()
+            .map_or(&[][..], |(_root, head)| head);
+        Self::checked([head, &self.wire].concat())
+    }
+
+    /// The name one label up; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let (&length, rest) = self.wire.split_first()?;
+        if length == 0 {
+            return None;
+        }
+        Some(Self {
+            wire: rest.get(usize::from(length)..)?.into(),
+        })
+    }
+
+    /// True when this name is `zone` itself or stands below it.
+    pub fn is_within(&self, zone: &Name) -> bool {
+        let own = self.labels().count();
+        let above = zone.labels().count();
+        own >= above
+            && self
+                .labels()
+                .skip(own - above)
+                .zip(zone.labels())
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
+    }
+
+    /// Equality to the octet, letter case included.
+    pub fn same_spelling(&self, other: &Name) -> bool {
+        self.wire == other.wire
+    }
+
+    /// The wire form in lower case: the canonical form of RFC 4034 §6.2, used in digests.
+    pub fn to_lowercase_wire(&self) -> Vec<u8> {
+        // A length octet is at most 63, so it is no upper-case letter.
+        self.wire.to_ascii_lowercase()
+    }
+}
+
+/// The octet of `\DDD` or `\X`, the backslash already taken (RFC 1035 §5.1).
+fn unescape(bytes: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let first = bytes.next()?;
+    if !first.is_ascii_digit() {
+        return Some(first);
+    }
+    let digits = [first, bytes.next()?, bytes.next()?];
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return f.write_str(".");
+        }
+        for label in self.labels() {
+            for &byte in label {
+                match byte {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
+                        write!(f, "\\{}", char::from(byte))?;
+                    }
+                    b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
+                    _ => write!(f, "\\{byte:03}")?,
+                }
+            }
+            f.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire.eq_ignore_ascii_case(&other.wire)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for byte in &self.wire {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let mut ours = self.labels();
+        let mut theirs = other.labels();
+        loop {
+            let (a, b) = match (ours.next(), theirs.next()) {
+                (None, None) => return Ordering::Equal,
+                (None, Some(_)) => return Ordering::Less,
+                (Some(_), None) => return Ordering::Greater,
+                (Some(a), Some(b)) => (a, b),
+            };
+            let order = a
+                .iter()
+                .map(u8::to_ascii_lowercase)
+                .cmp(b.iter().map(u8::to_ascii_lowercase));
+            if order.is_ne() {
+                return order;
+            }
+        }
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    #[test]
+    fn case_is_kept_and_ignored() {
+        let upper = name("KMS1.Corp.Example");
+        assert_eq!(upper, name("kms1.corp.example."));
+        assert_eq!(upper.to_string(), "KMS1.Corp.Example.");
+        assert!(!upper.same_spelling(&name("kms1.corp.example.")));
+        assert_eq!(upper.cmp(&name("kms1.corp.example.")), Ordering::Equal);
+    }
+
+    #[test]
+    fn lists_read_alphabetically() {
+        let mut names = [
+            name("zoo.b."),
+            name("apple.b."),
+            name("apple.a."),
+            name("b."),
+        ];
+        names.sort();
+        let texts: Vec<String> = names.iter().map(Name::to_string).collect();
+        assert_eq!(texts, ["apple.a.", "apple.b.", "b.", "zoo.b."]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_name() {
+        for (text, expected) in [
+            ("", NameError::Empty),
+            ("a..b", NameError::EmptyLabel("a..b".into())),
+            (".a", NameError::EmptyLabel(".a".into())),
+            (
+                "bücher.example",
+                NameError::NotAscii("bücher.example".into()),
+            ),
+            ("a\\", NameError::Escape("a\\".into())),
+            ("a\\25", NameError::Escape("a\\25".into())),
+            ("a\\999", NameError::Escape("a\\999".into())),
+        ] {
+            assert_eq!(Name::parse(text), Err(expected), "{text}");
+        }
+        assert!(matches!(
+            Name::parse(&"a".repeat(64)),
+            Err(NameError::LongLabel(_))
+        ));
+        assert_eq!(Name::parse(&"abcdefg.".repeat(32)), Err(NameError::Long));
+        assert!(matches!(
+            Name::parse_host("kms 1.example"),
+            Err(NameError::Character { character: ' ', .. })
+        ));
+    }
+
+    #[test]
+    fn ancestry() {
+        let zone = name("corp.example.");
+        let owner = zone.prefixed(&name("_vlmcs._tcp")).unwrap();
+        assert_eq!(owner.to_string(), "_vlmcs._tcp.corp.example.");
+        assert!(owner.is_within(&name("CORP.example.")));
+        assert!(owner.is_within(&Name::root()));
+        assert!(!name("xcorp.example.").is_within(&zone));
+        assert!(!zone.is_within(&owner));
+        assert_eq!(owner.parent().unwrap().to_string(), "_tcp.corp.example.");
+        assert_eq!(Name::root().parent(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_wire_form_survives_its_text(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..12), 0..6)) {
+            let mut wire = Vec::new();
+            for label in &labels {
+                wire.push(u8::try_from(label.len()).unwrap());
+                wire.extend_from_slice(label);
+            }
+            wire.push(0);
+            let read = Name::from_wire(&wire).unwrap();
+            let again = Name::parse(&read.to_string()).unwrap();
+            prop_assert!(read.same_spelling(&again));
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            let _ = Name::parse(&text);
+            let _ = Name::parse_host(&text);
+        }
+
+        #[test]
+        fn no_octets_panic(wire in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Name::from_wire(&wire);
+        }
+    }
+}
