@@ -11,5 +11,6 @@
     )
 )]
 
+pub mod config;
 pub mod exit;
 pub mod model;

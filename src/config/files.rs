@@ -1,0 +1,290 @@
+//! The files that a configuration names: globs, and files that only their owner may open.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
+
+use super::read::{Problems, Section};
+use super::value::Item;
+
+/// Key files are a few hundred octets; anything longer is something else.
+const LONGEST: u64 = 64 * 1024;
+
+/// A file with the pattern that matched it.
+#[derive(Debug)]
+pub(super) struct Match<'a> {
+    pub(super) path: PathBuf,
+    pub(super) item: &'a Item,
+}
+
+/// The files that a key's patterns match: pattern by pattern, sorted within each, each file once.
+///
+/// A pattern that matches nothing is a problem and clears `complete`.
+pub(super) fn matching<'a>(
+    section: &'a Section,
+    key: &str,
+    folder: &Path,
+    problems: &mut Problems,
+    complete: &mut bool,
+) -> Vec<Match<'a>> {
+    let mut seen = BTreeSet::new();
+    let mut matches = Vec::new();
+    for item in section.scope().items(key) {
+        match expand(folder, &item.text) {
+            Ok(paths) => {
+                for path in paths {
+                    if seen.insert(path.clone()) {
+                        matches.push(Match { path, item });
+                    }
+                }
+            }
+            Err(text) => {
+                section.item_error(key, item, text, problems);
+                *complete = false;
+            }
+        }
+    }
+    matches
+}
+
+fn expand(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    const OPTIONS: glob::MatchOptions = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        // An editor's `.#hosts.toml` is no configuration.
+        require_literal_leading_dot: true,
+    };
+    let full = match folder.to_str() {
+        _ if Path::new(pattern).is_absolute() => PathBuf::from(pattern),
+        Some(folder) => Path::new(&glob::Pattern::escape(folder)).join(pattern),
+        None => {
+            return Err(
+                "the configuration's folder has a name that is not UTF-8; write an \
+            absolute pattern"
+                    .to_owned(),
+            );
+        }
+    };
+    let paths = glob::glob_with(&full.to_string_lossy(), OPTIONS)
+        .map_err(|error| format!("\"{pattern}\" is not a pattern: {}", error.msg))?;
+    let mut found = paths
+        .collect::<Result<Vec<PathBuf>, glob::GlobError>>()
+        .map_err(|error| {
+            format!(
+                "cannot look into {}: {}",
+                error.path().display(),
+                error.error()
+            )
+        })?;
+    found.sort();
+    if found.is_empty() {
+        return Err(format!(
+            "\"{pattern}\" matches no file in {}; correct it or take it out",
+            shown(folder)
+        ));
+    }
+    Ok(found)
+}
+
+fn shown(folder: &Path) -> String {
+    if folder.as_os_str().is_empty() {
+        return "this folder".to_owned();
+    }
+    folder.display().to_string()
+}
+
+/// True when both paths lead to one file.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Why a file that should be private is not read. No variant repeats its content.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrivateFileError {
+    #[error("cannot read {}: {source}", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    #[error(
+        "{} is accessible by others than its owner (mode {mode:04o}); run: chmod 600 {}",
+        file.display(),
+        shell_word(file)
+    )]
+    Open { file: PathBuf, mode: u32 },
+    #[error("{} is longer than 64 KiB: this is not a key file", .0.display())]
+    TooLong(PathBuf),
+    #[error("{} is not text: this is not a key file", .0.display())]
+    NotText(PathBuf),
+}
+
+/// Reads a short text that only its owner may open; symbolic links are followed.
+pub(super) fn read_private(file: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
+    check_private(file)?;
+    let failed = |source| PrivateFileError::Read {
+        file: file.to_owned(),
+        source,
+    };
+    let open = File::open(file).map_err(failed)?;
+    // Again on the open file, which nobody can exchange.
+    check_metadata(file, &open.metadata().map_err(failed)?)?;
+    // With its full size from the start, no copy is left behind by growing.
+    let mut octets = Zeroizing::new(Vec::with_capacity(64 * 1024 + 1));
+    open.take(LONGEST + 1)
+        .read_to_end(&mut octets)
+        .map_err(failed)?;
+    if octets.len() as u64 > LONGEST {
+        return Err(PrivateFileError::TooLong(file.to_owned()));
+    }
+    let text =
+        std::str::from_utf8(&octets).map_err(|_| PrivateFileError::NotText(file.to_owned()))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Checks that a file is there and that only its owner may open it.
+///
+/// Done before any opening, which would wait for a writer on a named pipe.
+pub(super) fn check_private(file: &Path) -> Result<(), PrivateFileError> {
+    let metadata = std::fs::metadata(file).map_err(|source| PrivateFileError::Read {
+        file: file.to_owned(),
+        source,
+    })?;
+    check_metadata(file, &metadata)
+}
+
+fn check_metadata(file: &Path, metadata: &Metadata) -> Result<(), PrivateFileError> {
+    if !metadata.is_file() {
+        return Err(PrivateFileError::NotRegular(file.to_owned()));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(PrivateFileError::Open {
+            file: file.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+/// A path as a shell reads it back: quoted where it must be.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    if text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    fn file(folder: &Path, name: &str, content: &[u8], mode: u32) -> PathBuf {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn only_the_owners_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o400, 0o700] {
+            let path = file(folder.path(), &format!("{mode:o}.key"), b"key", mode);
+            assert_eq!(*read_private(&path).unwrap(), "key");
+        }
+        for mode in [0o640, 0o604, 0o620, 0o601, 0o644] {
+            let path = file(folder.path(), &format!("{mode:o}.key"), b"key", mode);
+            let error = read_private(&path).unwrap_err().to_string();
+            let command = format!("(mode {mode:04o}); run: chmod 600 {}", path.display());
+            assert!(error.ends_with(&command), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_links_target_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let private = file(folder.path(), "private.key", b"key", 0o600);
+        let open = file(folder.path(), "open.key", b"key", 0o644);
+        let link = |name: &str, target: &Path| {
+            let path = folder.path().join(name);
+            symlink(target, &path).unwrap();
+            path
+        };
+        assert!(read_private(&link("good", &private)).is_ok());
+        let bad = read_private(&link("bad", &open)).unwrap_err();
+        assert!(matches!(bad, PrivateFileError::Open { mode: 0o644, .. }));
+        let gone = read_private(&link("gone", Path::new("nowhere"))).unwrap_err();
+        assert!(matches!(gone, PrivateFileError::Read { .. }));
+    }
+
+    #[test]
+    fn what_is_no_key_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder_itself = read_private(folder.path()).unwrap_err();
+        assert!(matches!(folder_itself, PrivateFileError::NotRegular(_)));
+        let fits = file(folder.path(), "fits", &[b'#'; 64 * 1024], 0o600);
+        assert!(read_private(&fits).is_ok());
+        let long = file(folder.path(), "long", &[b'#'; 64 * 1024 + 1], 0o600);
+        let error = read_private(&long).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("is longer than 64 KiB: this is not a key file")
+        );
+        let binary = file(folder.path(), "binary", &[0xff, 0xfe], 0o600);
+        let error = read_private(&binary).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("is not text: this is not a key file")
+        );
+    }
+
+    #[test]
+    fn patterns_match_in_order_and_only_below_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        // Brackets in the folder's own name are no pattern.
+        let folder = folder.path().join("a[b]");
+        fs::create_dir(&folder).unwrap();
+        for name in ["b.toml", "a.toml", ".#a.toml", "c.txt"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let found = expand(&folder, "*.toml").unwrap();
+        assert_eq!(found, [folder.join("a.toml"), folder.join("b.toml")]);
+        let absolute = format!("{}/c.txt", glob::Pattern::escape(folder.to_str().unwrap()));
+        assert_eq!(expand(&folder, &absolute).unwrap(), [folder.join("c.txt")]);
+        assert!(
+            expand(&folder, "*.conf")
+                .unwrap_err()
+                .contains("\"*.conf\" matches no file in")
+        );
+        let unnamed = Path::new(OsStr::from_bytes(b"\xff"));
+        assert!(expand(unnamed, "*").unwrap_err().contains("not UTF-8"));
+        assert!(
+            expand(&folder, "***")
+                .unwrap_err()
+                .starts_with("\"***\" is not a pattern:")
+        );
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell_where_needed() {
+        assert_eq!(shell_word(Path::new("/etc/a-b_c.key")), "/etc/a-b_c.key");
+        assert_eq!(
+            shell_word(Path::new("/etc/a b's.key")),
+            "'/etc/a b'\\''s.key'"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! `[keys.NAME]` and what is built on them alone: `[authority]`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, PrivateFileError};
+use super::keyfile::{self, KeyFileError};
+use super::read::{Problems, Section};
+use super::value::nearest;
+use super::{Authority, GssCredentials, GssKey, Key, KeyKind};
+use crate::model::{TsigAlgorithm, TsigSecret};
+
+/// The keys: those that are declared, and those of them that could be loaded.
+#[derive(Debug)]
+pub(super) struct Keys {
+    declared: BTreeMap<String, Option<KeyKind>>,
+    pub(super) loaded: BTreeMap<String, Key>,
+}
+
+impl Keys {
+    /// Tells an error when a key that `section` refers to is not declared.
+    pub(super) fn check_reference(&self, section: &Section, problems: &mut Problems) {
+        let Some(name) = section.scope().text("key") else {
+            return;
+        };
+        if !self.declared.contains_key(name) {
+            let known = self.declared.keys().map(String::as_str);
+            let next = nearest(name, known).map_or_else(
+                || format!("add [keys.{name}]"),
+                |near| format!("did you mean \"{near}\"?"),
+            );
+            section.error(
+                "key",
+                format!("there is no key \"{name}\"; {next}"),
+                problems,
+            );
+        }
+    }
+}
+
+/// Loads every key.
+pub(super) fn keys(sections: &[Section], folder: &Path, problems: &mut Problems) -> Keys {
+    let mut keys = Keys {
+        declared: BTreeMap::new(),
+        loaded: BTreeMap::new(),
+    };
+    for section in sections {
+        let name = section.name.clone().unwrap_or_default();
+        let kind = section.scope().word("kind");
+        let key = match kind {
+            Some(KeyKind::Tsig) => tsig(section, folder, problems).map(Key::Tsig),
+            Some(KeyKind::Gss) => gss(section, folder, problems).map(Key::Gss),
+            None => None,
+        };
+        keys.declared.insert(name.clone(), kind);
+        if let Some(key) = key {
+            keys.loaded.insert(name, key);
+        }
+    }
+    keys
+}
+
+/// Why a key file gives no key.
+#[derive(Debug, thiserror::Error)]
+enum TsigError {
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    #[error("{}: {source}", file.display())]
+    Content { file: PathBuf, source: KeyFileError },
+}
+
+fn tsig(section: &Section, folder: &Path, problems: &mut Problems) -> Option<TsigSecret> {
+    for key in ["principal", "keytab", "ccache"] {
+        if section.has(key) {
+            section.error(
+                key,
+                "belongs to kind = \"gss\"; a tsig key has a file",
+                problems,
+            );
+        }
+    }
+    let Some(file) = section.scope().text("file") else {
+        if !section.has("file") {
+            section.error(
+                "file",
+                "is missing; write the secret by tsig-keygen NAME > FILE and \
+            name it here: file = \"FILE\"",
+                problems,
+            );
+        }
+        return None;
+    };
+    match read_secret(folder.join(file)) {
+        Ok(secret) => {
+            if secret.algorithm == TsigAlgorithm::HmacSha1 {
+                section.warning(
+                    "file",
+                    "hmac-sha1 is weak; make a better key: tsig-keygen -a hmac-sha256 NAME > FILE",
+                    problems,
+                );
+            }
+            Some(secret)
+        }
+        Err(error) => {
+            section.error("file", error.to_string(), problems);
+            None
+        }
+    }
+}
+
+fn read_secret(file: PathBuf) -> Result<TsigSecret, TsigError> {
+    let text = files::read_private(&file)?;
+    keyfile::parse(&text).map_err(|source| TsigError::Content { file, source })
+}
+
+fn gss(section: &Section, folder: &Path, problems: &mut Problems) -> Option<GssKey> {
+    section.warning(
+        "kind",
+        "this version does not sign with GSS-TSIG yet, and cannot read the zones of a server with this key",
+        problems,
+    );
+    if section.has("file") {
+        section.error(
+            "file",
+            "belongs to kind = \"tsig\"; a gss key has a keytab or a ccache",
+            problems,
+        );
+    }
+    if !section.has("principal") {
+        section.error(
+            "principal",
+            "is missing; write principal = \"NAME@REALM\"",
+            problems,
+        );
+    }
+    if section.has("keytab") && section.has("ccache") {
+        section.error(
+            "ccache",
+            "stands beside keytab; keep one of the two",
+            problems,
+        );
+    }
+    let scope = section.scope();
+    let credentials = match (scope.text("keytab"), scope.text("ccache")) {
+        (Some(keytab), _) => {
+            let keytab = folder.join(keytab);
+            if let Err(error) = files::check_private(&keytab) {
+                section.error("keytab", error.to_string(), problems);
+            }
+            GssCredentials::Keytab(keytab)
+        }
+        (None, Some(ccache)) => GssCredentials::Ccache(ccache_name(ccache, folder)),
+        (None, None) => GssCredentials::Default,
+    };
+    Some(GssKey {
+        principal: scope.text("principal")?.to_owned(),
+        credentials,
+    })
+}
+
+/// A name without a type is a path, and relative to the configuration like every other.
+fn ccache_name(ccache: &str, folder: &Path) -> String {
+    if ccache.contains(':') {
+        return ccache.to_owned();
+    }
+    folder.join(ccache).to_string_lossy().into_owned()
+}
+
+/// Checks the embedded primary's section.
+pub(super) fn authority(
+    section: &Section,
+    keys: &Keys,
+    folder: &Path,
+    problems: &mut Problems,
+) -> Authority {
+    let scope = section.scope();
+    keys.check_reference(section, problems);
+    let key = scope.text("key").unwrap_or_default();
+    if keys.declared.get(key) == Some(&Some(KeyKind::Gss)) {
+        section.error(
+            "key",
+            format!(
+                "\"{key}\" is a Kerberos identity; the embedded primary \
+        takes updates by a key of kind = \"tsig\""
+            ),
+            problems,
+        );
+    }
+    let listen = scope.addresses("listen").to_vec();
+    if listen.is_empty() && section.holds("listen") {
+        section.error(
+            "listen",
+            "the list is empty; write listen = [\"127.0.0.1:5353\"]",
+            problems,
+        );
+    }
+    if scope.items("zones").is_empty() && section.holds("zones") {
+        section.error(
+            "zones",
+            "the list is empty; name at least one zone file",
+            problems,
+        );
+    }
+    let mut zones = Vec::new();
+    for file in files::matching(section, "zones", folder, problems, &mut true) {
+        if file.path.is_file() {
+            zones.push(file.path);
+        } else {
+            let text = format!("{} is not a regular file", file.path.display());
+            section.item_error("zones", file.item, text, problems);
+        }
+    }
+    Authority {
+        listen,
+        key: key.to_owned(),
+        zones,
+    }
+}
