@@ -12,6 +12,9 @@
 )]
 
 pub mod config;
+pub mod dns;
 pub mod exit;
+pub mod fault;
 pub mod model;
+pub mod probe;
 pub mod wire;
