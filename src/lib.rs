@@ -16,5 +16,6 @@ pub mod dns;
 pub mod exit;
 pub mod fault;
 pub mod model;
+pub mod observe;
 pub mod probe;
 pub mod wire;
