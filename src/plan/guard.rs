@@ -1,0 +1,272 @@
+//! The guards: they only withhold removals of inventory hosts, and each names the way out.
+//!
+//! | Guard | Withholds a removal when |
+//! |---|---|
+//! | min-hosts | fewer than `min_hosts` inventory hosts that are not down would remain published |
+//! | canary | no canary accepts a connection |
+//! | freeze-percent | more than this share of the zone's active hosts is down or suspect |
+//! | await-samples | another probed host has no sample begun after this host's first failed one |
+//! | max-removals | this many hosts left the zone within the interval |
+//!
+//! They look at removals in the order retired, forced, longest down. Overrides pass all but
+//! min-hosts. Where several would withhold, the first of the table is named. Retired hosts leave
+//! for good, so that they do not count towards min-hosts even while their record stands.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{Canary, Changes, Expect, Name, ReasonCode, Role, State, Verdict};
+
+use super::PlanInput;
+use super::desired::{Entry, Intention, min_hosts, to_usize};
+use super::report::Guard;
+
+/// A host withdrawn longer ago than this no longer counts towards the freeze.
+const WITHDRAWN_LONG_AGO: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the guards decided.
+#[derive(Debug)]
+pub(super) struct Withheld {
+    /// By position among the entries: the guard that withholds this host's removal, and its text.
+    pub(super) hosts: Vec<Option<(Guard, String)>>,
+    /// Set when foreign records must stay too.
+    pub(super) foreign: Option<(Guard, String)>,
+    /// True when fewer than `min_hosts` published hosts that are not down remain.
+    pub(super) short_of_hosts: bool,
+}
+
+/// Applies every guard to every removal.
+pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld {
+    let policy = &input.zone.policy;
+    let min_hosts = min_hosts(input.zone);
+    let network = network_suspect(input, entries);
+    let mut removals_left = removals_left(input);
+    let mut remaining = entries
+        .iter()
+        .filter(|entry| entry.is_published() || entry.will_be_published())
+        .filter(|entry| entry.may_serve())
+        .count();
+    let mut hosts: Vec<Option<(Guard, String)>> = vec![None; entries.len()];
+
+    for position in in_order_of_removal(entries) {
+        let (Some(entry), Some(slot)) = (entries.get(position), hosts.get_mut(position)) else {
+            continue;
+        };
+        if policy.changes != Changes::Sync {
+            *slot = Some((Guard::Policy, policy_text(policy.changes)));
+            continue;
+        }
+        let left = remaining.saturating_sub(usize::from(entry.may_serve()));
+        if left < min_hosts {
+            *slot = Some((Guard::MinHosts, min_hosts_text(left, min_hosts)));
+            continue;
+        }
+        if !entry.is_forced() {
+            let withheld = network
+                .clone()
+                .or_else(|| await_samples(input, entry))
+                .or_else(|| max_removals(input, removals_left));
+            if withheld.is_some() {
+                *slot = withheld;
+                continue;
+            }
+        }
+        remaining = left;
+        removals_left = removals_left.saturating_sub(1);
+    }
+
+    let up = entries
+        .iter()
+        .zip(&hosts)
+        .filter(|(entry, withheld)| {
+            entry.will_be_published() || (entry.is_published() && withheld.is_some())
+        })
+        .filter(|(entry, _withheld)| entry.is_up() && entry.may_serve())
+        .count();
+    let foreign = if up < min_hosts {
+        Some((
+            Guard::MinHosts,
+            format!(
+                "foreign records go only while min_hosts = {min_hosts} inventory hosts are published and up, and {up} would be; \
+                 way out: repair hosts, or remove the record by hand"
+            ),
+        ))
+    } else {
+        network
+    };
+    Withheld {
+        hosts,
+        foreign,
+        short_of_hosts: input.zone.expect == Expect::Hosts && remaining < min_hosts,
+    }
+}
+
+/// Positions of the hosts to be withdrawn: retired, forced, longest down, then the others; by name
+/// where that leaves a choice.
+fn in_order_of_removal(entries: &[Entry<'_>]) -> Vec<usize> {
+    let mut order: Vec<(u8, Timestamp, &Name, usize)> = entries
+        .iter()
+        .enumerate()
+        .filter_map(|(position, entry)| {
+            let Intention::Withdraw(code) = entry.intention else {
+                return None;
+            };
+            let rank = match code {
+                ReasonCode::HostRetired => 0,
+                ReasonCode::HostForced => 1,
+                ReasonCode::HostDown => 2,
+                _ => 3,
+            };
+            let since = entry.verdict.since.unwrap_or(Timestamp::MAX);
+            Some((rank, since, entry.host.name(), position))
+        })
+        .collect();
+    order.sort();
+    order
+        .into_iter()
+        .map(|(_rank, _since, _name, position)| position)
+        .collect()
+}
+
+pub(super) fn min_hosts_text(left: usize, min_hosts: usize) -> String {
+    format!(
+        "{left} published hosts that are not down would remain, and min_hosts is {min_hosts}; \
+         way out: bring another host up, add a standby, or lower min_hosts"
+    )
+}
+
+pub(super) fn policy_text(changes: Changes) -> String {
+    let word = match changes {
+        Changes::Sync => "sync",
+        Changes::UpsertOnly => "upsert-only",
+        Changes::CreateOnly => "create-only",
+    };
+    format!("changes = \"{word}\" does not allow it; way out: changes = \"sync\", or do it by hand")
+}
+
+/// The guard that finds our own network suspect: then nothing is removed.
+fn network_suspect(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Option<(Guard, String)> {
+    if input.verdicts.canary == Canary::Silent {
+        return Some((
+            Guard::Canary,
+            "no canary accepts a connection, so our own network is suspect and nothing is removed; \
+             way out: repair the network, or `srvkeeper host down HOST` for a host that is really down"
+                .to_owned(),
+        ));
+    }
+    if input.zone.expect == Expect::Empty {
+        return None;
+    }
+    let counted = entries
+        .iter()
+        .filter(|entry| counts_for_freeze(input, entry));
+    let (mut all, mut failing) = (0_usize, 0_usize);
+    for entry in counted {
+        all += 1;
+        failing += usize::from(matches!(entry.verdict.state, State::Down | State::Suspect));
+    }
+    let percent = usize::from(input.zone.policy.freeze_percent);
+    (failing * 100 > percent * all).then(|| {
+        (
+            Guard::FreezePercent,
+            format!(
+                "{failing} of {all} active hosts are down or suspect, more than freeze_percent = {percent} %, \
+                 so our own network is suspect and nothing is removed; \
+                 way out: `srvkeeper host down HOST` for each host that is really down"
+            ),
+        )
+    })
+}
+
+/// Overridden hosts, those never up and unpublished, and those withdrawn over an hour ago say
+/// nothing about our own network.
+///
+/// A host that is up again counts at once. One that is neither published nor up counts for an hour
+/// after it was withdrawn or last seen up, whoever took its record out.
+fn counts_for_freeze(input: &PlanInput<'_>, entry: &Entry<'_>) -> bool {
+    if entry.host.role != Role::Active || entry.is_forced() {
+        return false;
+    }
+    if entry.is_published() || entry.is_up() {
+        return true;
+    }
+    let (memory, name) = (input.memory, entry.host.name());
+    let withdrawn = memory
+        .removals(&input.zone.name)
+        .iter()
+        .filter(|removal| removal.host == *name)
+        .map(|removal| removal.at);
+    let last_up = memory.hosts.get(name).and_then(|host| host.last_up);
+    withdrawn
+        .chain(last_up)
+        .any(|at| input.now.duration_since(at) <= WITHDRAWN_LONG_AGO)
+}
+
+/// An outage on our side takes the hosts one after another: wait until each has been asked again.
+fn await_samples(input: &PlanInput<'_>, entry: &Entry<'_>) -> Option<(Guard, String)> {
+    if entry.intention != Intention::Withdraw(ReasonCode::HostDown) {
+        return None;
+    }
+    let host = entry.host.name();
+    let first_failure = entry.verdict.first_failure?;
+    let behind = || {
+        input
+            .hosts
+            .iter()
+            .zip(&input.verdicts.hosts)
+            .filter(|(other, verdict)| other.name() != host && is_behind(verdict, first_failure))
+            .map(|(other, _verdict)| other.name())
+    };
+    let first = behind().min()?;
+    let others = match behind().count() {
+        0 | 1 => first.to_string(),
+        count => format!("{first} and {} more", count - 1),
+    };
+    Some((
+        Guard::AwaitSamples,
+        format!(
+            "no sample of {others} was begun since this host first failed, so an outage on our side is not ruled out; \
+             way out: wait for the next probe, find out with `srvkeeper probe {first}`, \
+             or `srvkeeper host down {host}` if it is really down"
+        ),
+    ))
+}
+
+fn is_behind(verdict: &Verdict, first_failure: Timestamp) -> bool {
+    verdict.probed
+        && verdict
+            .newest_sample
+            .is_none_or(|began| began <= first_failure)
+}
+
+/// How many removals this run may still make.
+fn removals_left(input: &PlanInput<'_>) -> usize {
+    if let Some(allowed) = input.allow_removals {
+        return to_usize(allowed);
+    }
+    let made = input
+        .memory
+        .removals(&input.zone.name)
+        .iter()
+        .filter(|removal| input.now.duration_since(removal.at).unsigned_abs() < input.interval)
+        .count();
+    to_usize(input.zone.policy.max_removals).saturating_sub(made)
+}
+
+fn max_removals(input: &PlanInput<'_>, left: usize) -> Option<(Guard, String)> {
+    if left > 0 {
+        return None;
+    }
+    let limit = match input.allow_removals {
+        Some(allowed) => format!("--allow-removals {allowed} is used up in this zone"),
+        None => format!(
+            "max_removals = {} per zone and interval is used up",
+            input.zone.policy.max_removals
+        ),
+    };
+    Some((
+        Guard::MaxRemovals,
+        format!(
+            "{limit}; way out: wait for the next interval, or `srvkeeper apply --allow-removals N`"
+        ),
+    ))
+}

@@ -1,0 +1,8 @@
+//! Scenarios in, one line of text out; and what holds for every zone there could be.
+
+mod desired;
+mod diff;
+mod guards;
+mod properties;
+mod rollback;
+mod support;
