@@ -20,4 +20,5 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod probe;
+pub mod store;
 pub mod wire;

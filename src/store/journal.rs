@@ -1,0 +1,290 @@
+//! The statements: rows from and to the model.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, RowIndex, Statement, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Intent, OpenIntent, StoreError, StoredIntent};
+use crate::model::{ChangeId, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
+
+/// The writing statements, prepared once.
+pub(super) struct Journal<'c> {
+    connection: &'c Connection,
+    path: &'c Path,
+    add_change: Statement<'c>,
+    add_removal: Statement<'c>,
+    close_change: Statement<'c>,
+    forget_removals: Statement<'c>,
+    claim_targets: Statement<'c>,
+    see_host: Statement<'c>,
+}
+
+impl<'c> Journal<'c> {
+    /// Fails when the tables are not those of this version.
+    pub(super) fn prepare(connection: &'c Connection, path: &'c Path) -> Result<Self, StoreError> {
+        let prepare = |sql| {
+            connection
+                .prepare(sql)
+                .map_err(|error| StoreError::database(path, error))
+        };
+        Ok(Self {
+            connection,
+            path,
+            add_change: prepare(
+                "INSERT INTO changes (asked_at, zone, owner, server, update_zone, serial_before,
+                                      before, after, changes, digest, actor)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+            add_removal: prepare(
+                "INSERT INTO removals (zone, host, at, change_id) VALUES (?1, ?2, ?3, ?4)",
+            )?,
+            close_change: prepare(
+                "UPDATE changes
+                 SET outcome = ?2, outcome_text = ?3, rcode = ?4, serial_after = ?5,
+                     finished_at = ?6
+                 WHERE id = ?1 AND outcome IS NULL",
+            )?,
+            forget_removals: prepare("DELETE FROM removals WHERE change_id = ?1")?,
+            // A new TTL adds every record of the RRset again, foreign ones too: it claims none.
+            claim_targets: prepare(
+                "INSERT INTO published (zone, target)
+                 SELECT zone, value ->> '$.after.target' FROM changes, json_each(changes.changes)
+                 WHERE changes.id = ?1 AND value ->> '$.after.target' IS NOT NULL
+                   AND value ->> '$.reason.code' <> 'ttl-drift'
+                 ON CONFLICT DO NOTHING",
+            )?,
+            see_host: prepare(
+                "INSERT INTO hosts (host, last_up) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET last_up = max(last_up, excluded.last_up)",
+            )?,
+        })
+    }
+
+    /// The connection, for transactions and reads.
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// What SQLite said, as an error of this store.
+    pub(super) fn failed(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::database(self.path, error)
+    }
+
+    pub(super) fn intent(&mut self, intent: &Intent) -> Result<ChangeId, StoreError> {
+        self.add_intent(intent).map_err(|error| self.failed(error))
+    }
+
+    fn add_intent(&mut self, intent: &Intent) -> rusqlite::Result<ChangeId> {
+        let before = StoredRrset {
+            ttl: intent.before.ttl,
+            mixed_ttl: intent.before.mixed_ttl,
+            records: Cow::Borrowed(&intent.before.records),
+        };
+        let after = StoredRrset {
+            ttl: intent.after_ttl,
+            mixed_ttl: false,
+            records: Cow::Borrowed(&intent.after),
+        };
+        let zone = intent.zone.to_string();
+        let asked_at = intent.at.as_microsecond();
+        let id = self.add_change.insert(params![
+            asked_at,
+            zone,
+            intent.owner.to_string(),
+            intent.before.server.to_string(),
+            intent.before.update_zone.to_string(),
+            intent.before.serial,
+            to_json(&before)?,
+            to_json(&after)?,
+            to_json(&intent.changes)?,
+            intent.digest,
+            intent.actor,
+        ])?;
+        for host in &intent.removed {
+            self.add_removal
+                .execute(params![zone, host.to_string(), asked_at, id])?;
+        }
+        Ok(ChangeId(id))
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        id: ChangeId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        if self
+            .add_outcome(id, at, outcome)
+            .map_err(|error| self.failed(error))?
+        {
+            Ok(())
+        } else {
+            Err(StoreError::NotOpen { id })
+        }
+    }
+
+    /// False when the change is not open.
+    fn add_outcome(
+        &mut self,
+        id: ChangeId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> rusqlite::Result<bool> {
+        let closed = self.close_change.execute(params![
+            id.0,
+            outcome.kind.as_str(),
+            outcome.text,
+            outcome.rcode.map(|rcode| rcode.0),
+            outcome.serial,
+            at.as_microsecond(),
+        ])?;
+        match outcome.kind {
+            _ if closed == 0 => return Ok(false),
+            OutcomeKind::Applied => self.claim_targets.execute([id.0])?,
+            OutcomeKind::Refused | OutcomeKind::Stale | OutcomeKind::Failed => {
+                self.forget_removals.execute([id.0])?
+            }
+            // It may have been applied: the removal counts, the records are not claimed.
+            OutcomeKind::Unknown => 0,
+        };
+        Ok(true)
+    }
+
+    pub(super) fn seen_up(&mut self, hosts: &[Name], at: Timestamp) -> Result<(), StoreError> {
+        for host in hosts {
+            self.see_host
+                .execute(params![host.to_string(), at.as_microsecond()])
+                .map_err(|error| self.failed(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The newest removal of each host, and each removal since `?1`; both from an index alone.
+const REMOVALS: &str = "
+    SELECT zone, host, at FROM removals WHERE at >= ?1
+    UNION ALL
+    SELECT zone, host, max(at) FROM removals GROUP BY zone, host HAVING max(at) < ?1
+    ORDER BY zone, at, host";
+const PUBLISHED: &str = "SELECT zone, target FROM published ORDER BY zone, target";
+const HOSTS: &str = "SELECT host, last_up FROM hosts";
+
+/// What the memory costs.
+#[cfg(test)]
+pub(super) const MEMORY: [&str; 3] = [REMOVALS, PUBLISHED, HOSTS];
+
+/// The memory as of this connection's transaction.
+pub(super) fn memory(connection: &Connection, since: Timestamp) -> rusqlite::Result<Memory> {
+    let mut memory = Memory::default();
+
+    let mut statement = connection.prepare(REMOVALS)?;
+    let mut rows = statement.query([since.as_microsecond()])?;
+    while let Some(row) = rows.next()? {
+        let removal = Removal {
+            host: name(row, 1)?,
+            at: timestamp(row, 2)?,
+        };
+        memory
+            .removals
+            .entry(name(row, 0)?)
+            .or_default()
+            .push(removal);
+    }
+
+    let mut statement = connection.prepare(PUBLISHED)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        memory
+            .published
+            .entry(name(row, 0)?)
+            .or_default()
+            .push(name(row, 1)?);
+    }
+
+    let mut statement = connection.prepare(HOSTS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        memory.hosts.entry(name(row, 0)?).or_default().last_up = Some(timestamp(row, 1)?);
+    }
+    Ok(memory)
+}
+
+/// The intents without outcome, the oldest first.
+pub(super) fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<OpenIntent>> {
+    connection
+        .prepare(
+            "SELECT id, asked_at, zone, owner, server, before, after FROM changes
+             WHERE outcome IS NULL ORDER BY id",
+        )?
+        .query_map([], open_intent)?
+        .collect()
+}
+
+fn open_intent(row: &Row<'_>) -> rusqlite::Result<OpenIntent> {
+    let before: StoredRrset<'_> = from_json(row, 5)?;
+    let after: StoredRrset<'_> = from_json(row, 6)?;
+    Ok(OpenIntent {
+        id: ChangeId(row.get(0)?),
+        intent: StoredIntent {
+            at: timestamp(row, 1)?,
+            zone: name(row, 2)?,
+            owner: name(row, 3)?,
+            server: server(row, 4)?,
+            before: before.records.into_owned(),
+            before_ttl: before.ttl,
+            after: after.records.into_owned(),
+            after_ttl: after.ttl,
+        },
+    })
+}
+
+/// An RRset in the columns `before` and `after`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredRrset<'a> {
+    pub(super) ttl: Option<u32>,
+    pub(super) mixed_ttl: bool,
+    pub(super) records: Cow<'a, [Srv]>,
+}
+
+fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+pub(super) fn from_json<T: for<'de> Deserialize<'de>>(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(row, column, error))
+}
+
+pub(super) fn name(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Name> {
+    let text = row.get_ref(column)?.as_str()?;
+    Name::parse(text).map_err(|error| unreadable(row, column, error))
+}
+
+pub(super) fn timestamp(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Timestamp> {
+    let microsecond = row.get(column)?;
+    Timestamp::from_microsecond(microsecond).map_err(|error| unreadable(row, column, error))
+}
+
+pub(super) fn server(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<SocketAddr> {
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse().map_err(|error| unreadable(row, column, error))
+}
+
+/// The error of a value that is none of those that we write.
+pub(super) fn unreadable(
+    row: &Row<'_>,
+    column: impl RowIndex,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    let index = column.idx(row.as_ref()).unwrap_or_default();
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
+}

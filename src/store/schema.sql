@@ -1,0 +1,53 @@
+-- Store version 1. What the columns mean stands in the documentation of the module `store`.
+CREATE TABLE changes (
+  id            INTEGER PRIMARY KEY,
+  asked_at      INTEGER NOT NULL,
+  zone          TEXT    NOT NULL COLLATE NOCASE,
+  owner         TEXT    NOT NULL COLLATE NOCASE,
+  server        TEXT    NOT NULL,
+  update_zone   TEXT    NOT NULL COLLATE NOCASE,
+  serial_before INTEGER NOT NULL,
+  before        TEXT    NOT NULL,
+  after         TEXT    NOT NULL,
+  changes       TEXT    NOT NULL,
+  digest        TEXT    NOT NULL,
+  actor         TEXT    NOT NULL,
+  outcome       TEXT    CHECK (outcome IN ('applied', 'refused', 'stale', 'failed', 'unknown')),
+  outcome_text  TEXT,
+  rcode         INTEGER,
+  serial_after  INTEGER,
+  finished_at   INTEGER CHECK ((finished_at IS NULL) = (outcome IS NULL))
+) STRICT;
+CREATE INDEX changes_by_zone ON changes (zone, id);
+CREATE INDEX changes_by_time ON changes (asked_at);
+CREATE INDEX changes_open ON changes (id) WHERE outcome IS NULL;
+
+CREATE TABLE removals (
+  zone      TEXT    NOT NULL COLLATE NOCASE,
+  host      TEXT    NOT NULL COLLATE NOCASE,
+  at        INTEGER NOT NULL,
+  change_id INTEGER REFERENCES changes (id) ON DELETE SET NULL
+) STRICT;
+CREATE INDEX removals_by_host ON removals (zone, host, at);
+CREATE INDEX removals_by_time ON removals (at, zone, host);
+CREATE INDEX removals_by_change ON removals (change_id);
+
+CREATE TABLE published (
+  zone   TEXT NOT NULL COLLATE NOCASE,
+  target TEXT NOT NULL COLLATE NOCASE,
+  PRIMARY KEY (zone, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hosts (
+  host    TEXT    PRIMARY KEY NOT NULL COLLATE NOCASE,
+  last_up INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE overrides (
+  host    TEXT    PRIMARY KEY NOT NULL COLLATE NOCASE,
+  state   TEXT    NOT NULL CHECK (state IN ('up', 'down')),
+  reason  TEXT,
+  actor   TEXT    NOT NULL,
+  made_at INTEGER NOT NULL,
+  until   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
