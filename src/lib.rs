@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod apply;
 pub mod config;
 pub mod dns;
 pub mod exit;

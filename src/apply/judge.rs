@@ -1,0 +1,493 @@
+//! What became of an update, from the server's answer and the read-back. Pure.
+//!
+//! | Answer | Read-back shows | Outcome |
+//! |---|---|---|
+//! | a prerequisite failed | – | stale |
+//! | any, or none | the planned RRset | applied |
+//! | NOERROR | anything else | failed: NOERROR proves nothing |
+//! | REFUSED, NOTAUTH, NOTZONE | anything else | refused |
+//! | another rcode | anything else | failed |
+//! | signature not accepted, no answer | the RRset as before | unknown: it may still come |
+//! | signature not accepted, no answer | anything else | unknown |
+//! | any | nothing, the read failed | unknown |
+//! | a signed BADTIME or BADTRUNC | – | refused |
+//! | the update was never sent | – | failed |
+
+use std::net::SocketAddr;
+
+use crate::model::{Change, Name, Observed, Outcome, OutcomeKind, Rcode, Srv};
+use crate::plan::ZonePlan;
+
+/// What came back for an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The server answered.
+    Rcode(Rcode),
+    /// The update may have arrived, but there is no answer that can be believed.
+    Doubtful(String),
+    /// The server proved itself and did not accept the update's signature (RFC 8945 §5.2.3).
+    Rejected(String),
+    /// The update never left.
+    NotSent(String),
+}
+
+impl Answer {
+    /// False when the answer alone says that nothing changed.
+    pub fn wants_read_back(&self) -> bool {
+        match self {
+            Self::Rcode(rcode) => !rcode.is_conflict(),
+            Self::Doubtful(_) => true,
+            Self::Rejected(_) | Self::NotSent(_) => false,
+        }
+    }
+}
+
+/// The RRset before the update, and as it should be afterwards.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// The server written to.
+    pub server: SocketAddr,
+    /// The RRset's owner name.
+    pub owner: &'a Name,
+    /// The records before.
+    pub before: &'a [Srv],
+    /// The TTL before; `None`: no RRset.
+    pub before_ttl: Option<u32>,
+    /// The records afterwards.
+    pub after: &'a [Srv],
+    /// The TTL afterwards; `None`: no RRset.
+    pub after_ttl: Option<u32>,
+    /// True when records of different TTLs (Windows has such sets) stay as they are: then any TTL
+    /// will do.
+    pub any_ttl: bool,
+}
+
+impl<'a> Expectation<'a> {
+    /// What a plan expects.
+    pub fn of(plan: &'a ZonePlan) -> Self {
+        Self {
+            server: plan.observed.server,
+            owner: &plan.owner,
+            before: &plan.observed.records,
+            before_ttl: plan.observed.ttl,
+            after: &plan.after,
+            after_ttl: plan.after_ttl,
+            any_ttl: plan.observed.mixed_ttl && leaves_records_alone(plan),
+        }
+    }
+
+    fn is_met_by(&self, observed: &Observed) -> bool {
+        let same_ttl = observed.ttl == self.after_ttl && !observed.mixed_ttl;
+        observed.records == self.after && (self.any_ttl || same_ttl)
+    }
+
+    fn is_unchanged_in(&self, observed: &Observed) -> bool {
+        observed.records == self.before && observed.ttl == self.before_ttl
+    }
+}
+
+/// True when the update deletes not every record that was read.
+fn leaves_records_alone(plan: &ZonePlan) -> bool {
+    plan.observed.records.iter().any(|record| {
+        let mut deleted = plan.changes.iter().filter_map(Change::before);
+        !deleted.any(|before| before.same_spelling(record))
+    })
+}
+
+/// Decides the outcome. `read_back` is `None` when the answer made it needless.
+pub fn judge(
+    answer: &Answer,
+    expected: &Expectation<'_>,
+    read_back: Option<Result<&Observed, &String>>,
+) -> Outcome {
+    let rcode = match answer {
+        Answer::Rcode(rcode) => Some(*rcode),
+        Answer::Doubtful(_) | Answer::Rejected(_) | Answer::NotSent(_) => None,
+    };
+    let serial = read_back
+        .and_then(Result::ok)
+        .map(|observed| observed.serial);
+    let (kind, text) = decide(answer, expected, read_back);
+    Outcome {
+        kind,
+        text,
+        rcode,
+        serial,
+    }
+}
+
+fn decide(
+    answer: &Answer,
+    expected: &Expectation<'_>,
+    read_back: Option<Result<&Observed, &String>>,
+) -> (OutcomeKind, String) {
+    let server = expected.server;
+    match (answer, read_back) {
+        (Answer::NotSent(why), _) => (
+            OutcomeKind::Failed,
+            format!("the update was not sent to {server}: {why}"),
+        ),
+        (Answer::Rejected(why), _) => (OutcomeKind::Refused, format!("{server} {why}")),
+        (Answer::Rcode(rcode), _) if rcode.is_conflict() => (
+            OutcomeKind::Stale,
+            format!("{server} answered {rcode}: the RRset is no longer what the plan saw"),
+        ),
+        (Answer::Rcode(rcode), None) => (
+            OutcomeKind::Unknown,
+            format!("{server} answered {rcode}, and nothing was read back"),
+        ),
+        (Answer::Doubtful(why), None) => (OutcomeKind::Unknown, why.clone()),
+        (answer, Some(Err(error))) => (
+            OutcomeKind::Unknown,
+            format!(
+                "{}, and the read-back failed: {error}; look with `dig @{} -p {} {} SRV`, then run again",
+                said(answer, server),
+                server.ip(),
+                server.port(),
+                expected.owner,
+            ),
+        ),
+        (answer, Some(Ok(observed))) if expected.is_met_by(observed) => (
+            OutcomeKind::Applied,
+            match answer {
+                Answer::Rcode(Rcode::NOERROR) => "the read-back shows the planned RRset".to_owned(),
+                answer => format!(
+                    "{}, but the read-back shows the planned RRset",
+                    said(answer, server)
+                ),
+            },
+        ),
+        (Answer::Doubtful(why), Some(Ok(observed))) => (
+            OutcomeKind::Unknown,
+            if expected.is_unchanged_in(observed) {
+                format!(
+                    "{why}; the read-back shows the RRset unchanged, so the update was not applied, or not yet; run again"
+                )
+            } else {
+                format!(
+                    "{why}; the read-back shows neither the old nor the planned RRset: {}; run again",
+                    shown(observed)
+                )
+            },
+        ),
+        (Answer::Rcode(rcode), Some(Ok(observed))) => answered(*rcode, expected, observed),
+    }
+}
+
+/// Decides the outcome of an update whose process ended before it was stored.
+///
+/// That connection is long closed, so an unchanged RRset means that the update was not applied.
+pub fn judge_settled(expected: &Expectation<'_>, observed: &Observed) -> Outcome {
+    let (kind, text) = if expected.is_met_by(observed) {
+        (
+            OutcomeKind::Applied,
+            "the RRset is the planned one".to_owned(),
+        )
+    } else if expected.is_unchanged_in(observed) {
+        (
+            OutcomeKind::Failed,
+            "the RRset is unchanged: the update was not applied".to_owned(),
+        )
+    } else {
+        (
+            OutcomeKind::Unknown,
+            format!(
+                "the RRset is neither the old nor the planned one: {}",
+                shown(observed)
+            ),
+        )
+    };
+    Outcome {
+        kind,
+        text: format!("the process ended before the outcome was stored; {text}"),
+        rcode: None,
+        serial: Some(observed.serial),
+    }
+}
+
+/// The server answered, and the RRset is not the planned one.
+fn answered(
+    rcode: Rcode,
+    expected: &Expectation<'_>,
+    observed: &Observed,
+) -> (OutcomeKind, String) {
+    let Expectation { server, owner, .. } = expected;
+    let left = if expected.is_unchanged_in(observed) {
+        "nothing changed".to_owned()
+    } else {
+        format!("the RRset is now {}", shown(observed))
+    };
+    let zone = &observed.update_zone;
+    match rcode {
+        Rcode::NOERROR if observed.records == expected.after => (
+            OutcomeKind::Failed,
+            format!(
+                "{server} answered NOERROR, but the TTL is {}, not {}; does the server limit TTLs (BIND: max-zone-ttl)?",
+                ttl_text(observed.ttl),
+                ttl_text(expected.after_ttl)
+            ),
+        ),
+        Rcode::NOERROR => (
+            OutcomeKind::Failed,
+            format!(
+                "{server} answered NOERROR, but {left}; look for a CNAME at the name, \
+                 a limit on the number of records (BIND: max-records-per-type, SRV(n) in a grant), or another writer"
+            ),
+        ),
+        Rcode::REFUSED => (
+            OutcomeKind::Refused,
+            format!(
+                "{server} answered REFUSED: the key may not change this RRset of {zone}, or the zone is frozen; {left}; \
+                 BIND: update-policy {{ grant KEY name {owner} SRV; }}; Knot: an acl with action: update; \
+                 PowerDNS: TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM"
+            ),
+        ),
+        Rcode::NOTAUTH => (
+            OutcomeKind::Refused,
+            format!(
+                "{server} answered NOTAUTH: it is not the primary of {zone}, or does not grant it to this key; {left}"
+            ),
+        ),
+        Rcode::NOTZONE => (
+            OutcomeKind::Refused,
+            format!("{server} answered NOTZONE: the name lies outside {zone}; {left}"),
+        ),
+        Rcode::NOTIMP => (
+            OutcomeKind::Failed,
+            format!(
+                "{server} answered NOTIMP: it takes no dynamic updates; {left}; make the change by hand, \
+                 or delegate the name to a server that takes updates"
+            ),
+        ),
+        Rcode::SERVFAIL => (
+            OutcomeKind::Failed,
+            format!(
+                "{server} answered SERVFAIL: see its log (a journal or zone file it cannot write, \
+                 or on Samba a record owned by somebody else); {left}"
+            ),
+        ),
+        rcode => (
+            OutcomeKind::Failed,
+            format!("{server} answered {rcode}; {left}"),
+        ),
+    }
+}
+
+fn said(answer: &Answer, server: SocketAddr) -> String {
+    match answer {
+        Answer::Rcode(rcode) => format!("{server} answered {rcode}"),
+        Answer::Doubtful(why) | Answer::Rejected(why) | Answer::NotSent(why) => why.clone(),
+    }
+}
+
+fn shown(observed: &Observed) -> String {
+    if observed.records.is_empty() {
+        return "empty".to_owned();
+    }
+    let records: Vec<String> = observed.records.iter().map(Srv::to_string).collect();
+    format!("{} ttl={}", records.join(", "), ttl_text(observed.ttl))
+}
+
+fn ttl_text(ttl: Option<u32>) -> String {
+    ttl.map_or_else(|| "none".to_owned(), |ttl| ttl.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChangeKind, Reason, ReasonCode};
+
+    fn srv(target: &str) -> Srv {
+        Srv {
+            priority: 0,
+            weight: 0,
+            port: 1688,
+            target: Name::parse(target).unwrap(),
+        }
+    }
+
+    fn observed(records: &[Srv], ttl: u32) -> Observed {
+        Observed {
+            server: "127.0.0.1:53".parse().unwrap(),
+            update_zone: Name::parse("corp.example.").unwrap(),
+            serial: 8,
+            ttl: (!records.is_empty()).then_some(ttl),
+            mixed_ttl: false,
+            records: records.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_read_back_decides() {
+        let before = [srv("kms1.corp.example.")];
+        let after = [srv("kms1.corp.example."), srv("kms2.corp.example.")];
+        let owner = Name::parse("_vlmcs._tcp.corp.example.").unwrap();
+        let expected = Expectation {
+            server: "127.0.0.1:53".parse().unwrap(),
+            owner: &owner,
+            before: &before,
+            before_ttl: Some(3600),
+            after: &after,
+            after_ttl: Some(3600),
+            any_ttl: false,
+        };
+        let planned = observed(&after, 3600);
+        let unchanged = observed(&before, 3600);
+        let clamped = observed(&after, 300);
+        let strange = observed(&[srv("rogue.corp.example.")], 3600);
+        let failed = "no answer within 5 s".to_owned();
+        let lost = Answer::Doubtful("the answer was lost".into());
+        let noerror = Answer::Rcode(Rcode::NOERROR);
+        let refused = Answer::Rcode(Rcode::REFUSED);
+        for (answer, read_back, kind, says) in [
+            (
+                &noerror,
+                Some(Ok(&planned)),
+                OutcomeKind::Applied,
+                "planned",
+            ),
+            (
+                &noerror,
+                Some(Ok(&unchanged)),
+                OutcomeKind::Failed,
+                "NOERROR, but nothing changed",
+            ),
+            (
+                &noerror,
+                Some(Ok(&clamped)),
+                OutcomeKind::Failed,
+                "TTL is 300, not 3600",
+            ),
+            (
+                &noerror,
+                Some(Ok(&strange)),
+                OutcomeKind::Failed,
+                "rogue.corp.example.",
+            ),
+            (
+                &noerror,
+                Some(Err(&failed)),
+                OutcomeKind::Unknown,
+                "no answer within 5 s",
+            ),
+            (
+                &refused,
+                Some(Ok(&unchanged)),
+                OutcomeKind::Refused,
+                "update-policy",
+            ),
+            (
+                &refused,
+                Some(Ok(&planned)),
+                OutcomeKind::Applied,
+                "REFUSED, but",
+            ),
+            (&lost, Some(Ok(&planned)), OutcomeKind::Applied, "lost, but"),
+            (
+                &lost,
+                Some(Ok(&unchanged)),
+                OutcomeKind::Unknown,
+                "unchanged",
+            ),
+            (&lost, Some(Ok(&strange)), OutcomeKind::Unknown, "neither"),
+            (
+                &lost,
+                Some(Err(&failed)),
+                OutcomeKind::Unknown,
+                "dig @127.0.0.1 -p 53 _vlmcs._tcp.corp.example. SRV",
+            ),
+            (
+                &Answer::Rcode(Rcode::NXRRSET),
+                None,
+                OutcomeKind::Stale,
+                "NXRRSET",
+            ),
+            (
+                &Answer::Rcode(Rcode::YXRRSET),
+                None,
+                OutcomeKind::Stale,
+                "YXRRSET",
+            ),
+            (
+                &Answer::Rcode(Rcode::NOTIMP),
+                Some(Ok(&unchanged)),
+                OutcomeKind::Failed,
+                "by hand",
+            ),
+            (
+                &Answer::NotSent("refused".into()),
+                None,
+                OutcomeKind::Failed,
+                "not sent",
+            ),
+        ] {
+            let outcome = judge(answer, &expected, read_back);
+            assert_eq!(outcome.kind, kind, "{answer:?} {read_back:?}");
+            assert!(outcome.text.contains(says), "{}", outcome.text);
+        }
+    }
+
+    #[test]
+    fn letter_case_is_no_difference() {
+        let after = [srv("KMS1.corp.example.")];
+        let owner = Name::parse("_vlmcs._tcp.corp.example.").unwrap();
+        let expected = Expectation {
+            server: "127.0.0.1:53".parse().unwrap(),
+            owner: &owner,
+            before: &[],
+            before_ttl: None,
+            after: &after,
+            after_ttl: Some(60),
+            any_ttl: false,
+        };
+        let stored_lower = observed(&[srv("kms1.corp.example.")], 60);
+        let outcome = judge(
+            &Answer::Rcode(Rcode::NOERROR),
+            &expected,
+            Some(Ok(&stored_lower)),
+        );
+        assert_eq!(outcome.kind, OutcomeKind::Applied);
+    }
+
+    #[test]
+    fn ttls_that_were_mixed_and_stay_are_no_failure() {
+        let mut plan = ZonePlan {
+            zone: Name::parse("corp.example.").unwrap(),
+            owner: Name::parse("_vlmcs._tcp.corp.example.").unwrap(),
+            observed: Observed {
+                mixed_ttl: true,
+                ..observed(&[srv("kms1.corp.example."), srv("kms2.corp.example.")], 600)
+            },
+            changes: vec![Change {
+                kind: ChangeKind::Delete {
+                    before: srv("kms2.corp.example."),
+                    before_ttl: 600,
+                },
+                reason: Reason {
+                    code: ReasonCode::HostDown,
+                    text: String::new(),
+                },
+            }],
+            held: Vec::new(),
+            foreign: Vec::new(),
+            unchanged: 1,
+            after: vec![srv("kms1.corp.example.")],
+            after_ttl: Some(600),
+            removed: Vec::new(),
+            short_of_hosts: false,
+        };
+        // The lowest TTL was that of the record that went.
+        let read_back = observed(&plan.after, 3600);
+        let kind = |plan: &ZonePlan| {
+            judge(
+                &Answer::Rcode(Rcode::NOERROR),
+                &Expectation::of(plan),
+                Some(Ok(&read_back)),
+            )
+            .kind
+        };
+        assert_eq!(kind(&plan), OutcomeKind::Applied);
+        plan.observed.mixed_ttl = false;
+        assert_eq!(kind(&plan), OutcomeKind::Failed);
+    }
+}
