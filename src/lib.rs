@@ -12,6 +12,7 @@
 )]
 
 pub mod apply;
+pub mod authority;
 pub mod config;
 pub mod dns;
 pub mod exit;
