@@ -22,5 +22,6 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod probe;
+pub mod render;
 pub mod store;
 pub mod wire;

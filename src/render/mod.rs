@@ -1,0 +1,28 @@
+//! Plans, outcomes and the history in every form they are printed in.
+//!
+//! ```text
+//! lines ─► text, markdown, html        what people read: the same sections everywhere
+//!       └► nsupdate, zonefile, powershell   what other tools run, with the reasons as comments
+//! json, nagios                         what programs read
+//! history                              recorded changes, for people and programs
+//! probe                                what `probe` found, as text and JSON
+//! ```
+//!
+//! `overrides` and `failover` are what the commands of these names say.
+//!
+//! Text is always styled; the edge strips what its stream cannot show.
+
+pub mod failover;
+pub mod history;
+pub mod html;
+pub mod json;
+mod lines;
+pub mod markdown;
+pub mod nagios;
+pub mod nsupdate;
+pub mod overrides;
+pub mod powershell;
+pub mod probe;
+pub mod rollback;
+pub mod text;
+pub mod zonefile;
