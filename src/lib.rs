@@ -22,6 +22,8 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod probe;
+pub mod progress;
+pub mod reconcile;
 pub mod render;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,152 @@
+//! The servers, configured or found, each with its exchange.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{Config, Key, Server};
+use crate::dns::exchange::{Exchange, Settings};
+use crate::dns::resolve::Resolver;
+use crate::model::{Observed, Zone};
+use crate::observe::observe_first;
+use crate::plan::ZoneError;
+use crate::wire::tsig;
+
+use super::primaries::Primaries;
+
+/// One server, ready to be asked; clones share its connection.
+#[derive(Clone)]
+pub struct Connection {
+    /// The exchange with it.
+    pub exchange: Exchange,
+    overhead: usize,
+}
+
+impl Connection {
+    /// Octets that signing adds to a message.
+    pub fn overhead(&self) -> usize {
+        self.overhead
+    }
+}
+
+/// A server as an exchange sees it: its address, and the key in the configuration.
+type Endpoint = (SocketAddr, Option<String>);
+
+/// Every server that zones are read from and written to.
+///
+/// There is one exchange for each address and key, whether the server is configured or found, and
+/// however many zones and names it goes by. Two keys at one address are two servers: views match
+/// by key.
+pub struct Connections {
+    /// Usable keys by name, or why one cannot be used.
+    keys: BTreeMap<String, Result<Arc<tsig::Key>, String>>,
+    servers: Vec<Server>,
+    primaries: Primaries,
+    open: Mutex<BTreeMap<Endpoint, Connection>>,
+}
+
+impl Connections {
+    /// Prepares the keys; nothing is connected or looked up before it is needed.
+    pub fn new(config: &Config) -> Self {
+        let usable = |key: &Key| match key {
+            Key::Tsig(secret) => Ok(Arc::new(tsig::Key::from_secret(secret))),
+            Key::Gss(_) => Err(
+                "this version does not sign with GSS-TSIG; use a key of kind = \"tsig\"".to_owned(),
+            ),
+        };
+        Self {
+            keys: config
+                .keys
+                .iter()
+                .map(|(name, key)| (name.clone(), usable(key)))
+                .collect(),
+            servers: config.servers.clone(),
+            primaries: Primaries::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Reads a zone's RRset from the first of its servers that answers, or from its primary.
+    pub async fn observe(&self, zone: &Zone, resolver: &Resolver) -> Result<Observed, ZoneError> {
+        let connections = if zone.servers.is_empty() {
+            self.find(zone, resolver).await?
+        } else {
+            self.configured(zone)
+                .map(|server| self.open(server.address, server.key.as_deref()))
+                .collect::<Result<_, _>>()?
+        };
+        observe_first(connections.iter().map(|found| &found.exchange), zone)
+            .await
+            .map_err(|error| ZoneError {
+                server: error
+                    .tried
+                    .last()
+                    .map(|(address, _cause)| address.to_string()),
+                text: error.to_string(),
+            })
+    }
+
+    /// The connection to the server that a zone was read from earlier, signing as for that zone.
+    ///
+    /// `None`: the zone names servers, and none of them is at this address any more.
+    pub fn of(&self, zone: &Zone, address: SocketAddr) -> Result<Option<Connection>, ZoneError> {
+        let key = if zone.servers.is_empty() {
+            zone.key.as_deref()
+        } else {
+            match self
+                .configured(zone)
+                .find(|server| server.address == address)
+            {
+                Some(server) => server.key.as_deref(),
+                None => return Ok(None),
+            }
+        };
+        self.open(address, key).map(Some)
+    }
+
+    /// The zone's servers in the configuration, in the order to be tried.
+    fn configured(&self, zone: &Zone) -> impl Iterator<Item = &Server> {
+        zone.servers
+            .iter()
+            .filter_map(|&index| self.servers.get(index))
+    }
+
+    async fn find(&self, zone: &Zone, resolver: &Resolver) -> Result<Vec<Connection>, ZoneError> {
+        let addresses = self
+            .primaries
+            .of(&zone.owner, resolver)
+            .await
+            .map_err(|error| ZoneError {
+                server: None,
+                text: format!("the primary of {} was not found: {error}", zone.owner),
+            })?;
+        addresses
+            .iter()
+            .map(|address| self.open(*address, zone.key.as_deref()))
+            .collect()
+    }
+
+    fn open(&self, address: SocketAddr, key: Option<&str>) -> Result<Connection, ZoneError> {
+        let refused = |why: &str| ZoneError {
+            server: Some(address.to_string()),
+            text: format!("key {}: {why}", key.unwrap_or_default()),
+        };
+        let signing = match key.map(|name| self.keys.get(name)) {
+            None => None,
+            Some(Some(Ok(usable))) => Some(Arc::clone(usable)),
+            Some(Some(Err(why))) => return Err(refused(why)),
+            Some(None) => return Err(refused("is not configured")),
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = open
+            .entry((address, key.map(str::to_owned)))
+            .or_insert_with(|| Connection {
+                overhead: signing.as_ref().map_or(0, |key| key.overhead()),
+                exchange: Exchange::new(address, signing, Settings::default()),
+            });
+        Ok(connection.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

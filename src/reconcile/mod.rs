@@ -1,0 +1,296 @@
+//! The one way through a run: observe, plan, apply, read back, zone by zone.
+//!
+//! [`run_once`] is called by every command (and, later, by timers and transitions) with the zones
+//! concerned and a mode, never a reason. Zones stream through side by side; one zone's failure
+//! does not stop another; only the report is sorted.
+
+#![allow(clippy::disallowed_methods, reason = "shell")]
+
+mod connections;
+mod ground;
+mod primaries;
+mod settle;
+mod surroundings;
+mod verdicts;
+
+pub use connections::Connections;
+pub use ground::{PATIENCE, Recalled, assemble, begin, interval_begin, read, recall, work};
+pub use settle::settle;
+pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
+pub use verdicts::{HostAnswer, not_probed, one_shot, probe_hosts};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tracing::{debug, info};
+
+use crate::apply;
+use crate::config::Config;
+use crate::fault;
+use crate::model::{Memory, Name, Outcome, OutcomeKind, Verdicts, Zone};
+use crate::plan::{PlanInput, ZoneError, ZonePlan, ZoneResult, plan_zone};
+use crate::store::{Intent, RunLock, Store};
+
+/// Zones under way at once; each server's exchange has its own, smaller window.
+pub const ZONES_AT_ONCE: usize = 256;
+
+/// How often a zone whose RRset changed under us is planned again.
+const REPLANS: usize = 3;
+
+/// What a run stands on.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The checked configuration.
+    pub config: &'a Config,
+    /// What is given from outside.
+    pub surroundings: Surroundings<'a>,
+    /// The servers.
+    pub connections: &'a Connections,
+    /// One verdict per inventory host.
+    pub verdicts: &'a Verdicts,
+    /// What earlier runs did.
+    pub memory: &'a Memory,
+    /// Takes the place of `max_removals`.
+    pub allow_removals: Option<u32>,
+}
+
+/// One zone to walk through.
+#[derive(Debug)]
+pub struct Work {
+    /// Index into the configured zones.
+    pub zone: usize,
+    /// A plan already made and shown; without one the zone is read and planned first.
+    pub planned: Option<ZonePlan>,
+}
+
+/// How far a run goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
+    /// Read and plan.
+    Plan,
+    /// Apply what was planned, and read back.
+    Apply(Writing<'a>),
+}
+
+/// What writing needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Writing<'a> {
+    /// Where intents and outcomes go.
+    pub store: &'a Store,
+    /// That nobody else writes meanwhile.
+    pub lock: &'a RunLock,
+    /// The digest of the plan that is applied.
+    pub digest: &'a str,
+    /// Who asked.
+    pub actor: &'a str,
+    /// What to do when the RRset changed under the plan.
+    pub on_conflict: OnConflict,
+}
+
+/// What to do when the RRset is no longer what the plan saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Read and plan again, and apply that.
+    Replan,
+    /// Read and plan again, and apply that only when the changes are the same.
+    OnlySameChanges,
+    /// Stop: exactly this plan was approved.
+    Stop,
+}
+
+/// What became of one zone.
+#[derive(Debug)]
+pub struct ZoneReport {
+    /// Index into the configured zones.
+    pub index: usize,
+    /// The zone's name.
+    pub zone: Name,
+    /// The newest plan, or why there is none.
+    pub plan: Result<ZonePlan, ZoneError>,
+    /// What became of the newest update; `None` when none was sent.
+    pub outcome: Option<Outcome>,
+}
+
+impl ZoneReport {
+    /// True when the zone has no plan, or its update was not applied.
+    fn is_failure(&self) -> bool {
+        let applied = |outcome: &Outcome| outcome.kind == OutcomeKind::Applied;
+        self.plan.is_err() || !self.outcome.as_ref().is_none_or(applied)
+    }
+
+    /// The plan or error as plans list it.
+    pub fn into_result(self) -> ZoneResult {
+        ZoneResult {
+            zone: self.zone,
+            result: self.plan,
+        }
+    }
+}
+
+/// Walks every zone of `work` through observe, plan and (in [`Mode::Apply`]) apply.
+///
+/// The reports come back in the order of the zones' names. After an interruption those of the
+/// zones that are not done say so ([`ZoneError::interrupted`]); updates already sent are read back
+/// and stored as ever.
+pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> Vec<ZoneReport> {
+    let progress = context.surroundings.progress;
+    let stage = match mode {
+        Mode::Plan => Stage::Plan,
+        Mode::Apply(_) => Stage::Apply,
+    };
+    progress.tell(Event::Begin(stage, work.len()));
+    let mut reports: Vec<ZoneReport> = stream::iter(work)
+        .map(|work| walk(context, work, mode))
+        .buffer_unordered(ZONES_AT_ONCE)
+        .filter_map(std::future::ready)
+        .inspect(|report| {
+            progress.tell(Event::Done {
+                failed: report.is_failure(),
+            })
+        })
+        .collect()
+        .await;
+    progress.tell(Event::End);
+    reports.sort_by(|a, b| (&a.zone, a.index).cmp(&(&b.zone, b.index)));
+    reports
+}
+
+async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
+    let zone = context.config.zones.get(work.zone)?;
+    let report = |plan, outcome| ZoneReport {
+        index: work.zone,
+        zone: zone.name.clone(),
+        plan,
+        outcome,
+    };
+    let mut plan = match work.planned {
+        Some(plan) => plan,
+        None => match observe_and_plan(context, zone).await {
+            Ok(plan) => plan,
+            Err(error) => return Some(report(Err(error), None)),
+        },
+    };
+    let Mode::Apply(writing) = mode else {
+        return Some(report(Ok(plan), None));
+    };
+    let mut replans = 0;
+    loop {
+        if !plan.is_pending() {
+            return Some(report(Ok(plan), None));
+        }
+        if context.surroundings.interrupt.is_raised() {
+            return Some(report(Err(ZoneError::interrupted()), None));
+        }
+        let outcome = apply_one(context, zone, &plan, writing).await;
+        info!(zone = %zone.name, outcome = %outcome.kind, "{}", outcome.text);
+        if outcome.kind != OutcomeKind::Stale
+            || replans == REPLANS
+            || writing.on_conflict == OnConflict::Stop
+        {
+            return Some(report(Ok(plan), Some(outcome)));
+        }
+        replans += 1;
+        let newer = match observe_and_plan(context, zone).await {
+            Ok(newer) => newer,
+            Err(error) => return Some(report(Err(error), Some(outcome))),
+        };
+        let may_go_on = writing.on_conflict == OnConflict::Replan || newer.changes == plan.changes;
+        plan = newer;
+        // Somebody else may have made the change meanwhile: then there is nothing left to ask.
+        if !may_go_on && plan.is_pending() {
+            return Some(report(Ok(plan), Some(outcome)));
+        }
+    }
+}
+
+async fn observe_and_plan(context: Context<'_>, zone: &Zone) -> Result<ZonePlan, ZoneError> {
+    let Surroundings {
+        resolver,
+        interrupt,
+        ..
+    } = context.surroundings;
+    let observed = interrupt
+        .unless_raised(context.connections.observe(zone, resolver))
+        .await
+        .unwrap_or_else(|| Err(ZoneError::interrupted()))?;
+    debug!(zone = %zone.name, server = %observed.server, serial = observed.serial, records = observed.records.len(), "observed");
+    let plan = plan_zone(&PlanInput {
+        now: Timestamp::now(),
+        interval: context.config.daemon.interval,
+        zone,
+        hosts: &context.config.hosts,
+        observed: &observed,
+        verdicts: context.verdicts,
+        memory: context.memory,
+        allow_removals: context.allow_removals,
+    });
+    fault::point(fault::Phase::Planned);
+    Ok(plan)
+}
+
+/// Intent, update, read-back, outcome: in this order, each stored before the next step.
+async fn apply_one(
+    context: Context<'_>,
+    zone: &Zone,
+    plan: &ZonePlan,
+    writing: Writing<'_>,
+) -> Outcome {
+    let failed = |text: String| Outcome {
+        kind: OutcomeKind::Failed,
+        text,
+        rcode: None,
+        serial: None,
+    };
+    let server = plan.observed.server;
+    let connection = match context.connections.of(zone, server) {
+        Ok(Some(connection)) => connection,
+        Ok(None) => {
+            return failed(format!(
+                "nothing was sent, because {server} is no longer one of the zone's servers"
+            ));
+        }
+        Err(error) => return failed(format!("nothing was sent: {error}")),
+    };
+    let message = match apply::encode(plan, connection.overhead()) {
+        Ok(message) => message,
+        Err(outcome) => return outcome,
+    };
+    let intent = Intent {
+        at: Timestamp::now(),
+        zone: zone.name.clone(),
+        owner: zone.owner.clone(),
+        before: plan.observed.clone(),
+        after: plan.after.clone(),
+        after_ttl: plan.after_ttl,
+        changes: plan.changes.clone(),
+        removed: plan.removed.clone(),
+        digest: writing.digest.to_owned(),
+        actor: writing.actor.to_owned(),
+    };
+    let id = match writing.store.intent(intent).await {
+        Ok(id) => id,
+        Err(error) => {
+            return failed(format!(
+                "nothing was sent, because the intent could not be stored: {}",
+                crate::exit::chain(&error)
+            ));
+        }
+    };
+    fault::point(fault::Phase::IntentDurable);
+    let outcome = apply::send(&connection.exchange, zone, plan, message).await;
+    match writing
+        .store
+        .outcome(id, Timestamp::now(), outcome.clone())
+        .await
+    {
+        Ok(()) => outcome,
+        Err(error) => Outcome {
+            text: format!(
+                "{}; but the outcome could not be stored ({}), the next run settles it by reading",
+                outcome.text,
+                crate::exit::chain(&error)
+            ),
+            kind: OutcomeKind::Unknown,
+            ..outcome
+        },
+    }
+}
