@@ -13,7 +13,9 @@
 
 pub mod apply;
 pub mod authority;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod dns;
 pub mod exit;
 pub mod fault;

@@ -1,3 +1,8 @@
-//! The binary; its commands come with `cli`.
+//! The binary: arguments in, exit status out. Everything else is the library's.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[allow(clippy::disallowed_methods, reason = "shell")]
+fn main() -> ExitCode {
+    srvkeeper::cli::run(std::env::args_os()).into()
+}

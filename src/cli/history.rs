@@ -1,0 +1,66 @@
+//! `history`: what was changed in DNS, why, by whom, and what became of it.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::exit::ExitStatus;
+use crate::model::{ChangeId, HistoryEntry};
+use crate::render;
+use crate::store::{HistoryQuery, Store, StoreError};
+
+use super::{Failure, HistoryArgs, ListFormat, edge};
+
+pub(super) fn run(config: &Config, arguments: &HistoryArgs) -> Result<ExitStatus, Failure> {
+    let state_dir = &config.daemon.state_dir;
+    match arguments.id {
+        Some(id) => one(&read(state_dir, ChangeId(id))?, arguments.format),
+        None => {
+            let query = HistoryQuery {
+                zone: arguments.zone.clone(),
+                before: None,
+                limit: arguments.limit,
+            };
+            let entries = Store::read_history(state_dir, &query).map_err(failure)?;
+            list(&entries, arguments);
+        }
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// One change; there is none of that number: the failure names the numbers that there are.
+pub(super) fn read(state_dir: &Path, id: ChangeId) -> Result<HistoryEntry, Failure> {
+    if let Some(entry) = Store::read_entry(state_dir, id).map_err(failure)? {
+        return Ok(entry);
+    }
+    let text = match Store::read_known_changes(state_dir).map_err(failure)? {
+        None => format!("there is no change {id}: no changes are recorded yet"),
+        Some((oldest, newest)) => format!(
+            "there is no change {id}: those from {oldest} to {newest} are recorded, less what was kept long enough; see `srvkeeper history`"
+        ),
+    };
+    Err(Failure::new(ExitStatus::Failed, text))
+}
+
+fn one(entry: &HistoryEntry, format: ListFormat) {
+    match format {
+        ListFormat::Text => edge::data(&render::history::entry(entry, edge::layout())),
+        ListFormat::Json => {
+            edge::json(|out| render::history::json(std::slice::from_ref(entry), out));
+        }
+    }
+}
+
+fn list(entries: &[HistoryEntry], arguments: &HistoryArgs) {
+    match (arguments.format, &arguments.zone) {
+        (ListFormat::Json, _) => edge::json(|out| render::history::json(entries, out)),
+        (ListFormat::Text, Some(zone)) if entries.is_empty() => {
+            edge::data(&format!("no changes of zone {zone} recorded\n"));
+        }
+        (ListFormat::Text, None) if entries.is_empty() => edge::data("no changes recorded\n"),
+        (ListFormat::Text, _) => edge::data(&render::history::list(entries, edge::layout())),
+    }
+}
+
+fn failure(error: StoreError) -> Failure {
+    Failure::from_error(&error)
+}

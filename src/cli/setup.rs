@@ -1,0 +1,210 @@
+//! What commands share: the zones and hosts asked for, verdicts, what is remembered.
+
+use std::future::Future;
+
+use tracing::warn;
+
+use crate::config::Config;
+use crate::dns::resolve::Resolver;
+use crate::exit::{ExitStatus, chain};
+use crate::model::{Host, Name, Verdicts};
+use crate::progress::Bars;
+use crate::reconcile::{self, Interrupt, Interrupter, Recalled, Surroundings};
+pub(super) use crate::reconcile::{assemble, work};
+
+use super::{Failure, Selection, edge};
+
+/// What a command's asynchronous part stands in.
+pub(super) struct Session<'a> {
+    resolver: Resolver,
+    bars: &'a Bars,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Session<'_> {
+    /// The same, as a run takes it.
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            resolver: &self.resolver,
+            progress: self.bars,
+            interrupt: &self.interrupt,
+        }
+    }
+
+    /// Why a command ends that was interrupted before it wrote anything more.
+    pub(super) fn check_interrupt(&self) -> Result<(), Failure> {
+        if self.interrupt.is_raised() {
+            return Err(Failure::new(
+                ExitStatus::Failed,
+                "interrupted; nothing more was written",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks on the terminal; without one the answer must stand on the command line.
+    pub(super) async fn ask(&self, question: &str) -> Result<bool, Failure> {
+        self.check_interrupt()?;
+        let answer = self.interrupt.unless_raised(edge::ask(question)).await;
+        self.check_interrupt()?;
+        answer.flatten().ok_or_else(|| {
+            Failure::new(
+                ExitStatus::Usage,
+                "there is no terminal to ask on; use --yes to go on without a question",
+            )
+        })
+    }
+}
+
+/// Runs a command's asynchronous part to its end, on this thread.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // One thread: the DNS servers need the other cores more than we do.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(cannot_start)?
+        .block_on(future)
+}
+
+/// The same for a command that can be interrupted: the first Ctrl-C does, the second ends it at
+/// once.
+pub(super) fn run<T>(
+    bars: &Bars,
+    command: impl AsyncFnOnce(&Session<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (interrupter, interrupt) = Interrupt::new();
+    let session = Session {
+        resolver: Resolver::system(),
+        bars,
+        interrupt,
+    };
+    block_on(async {
+        tokio::select! {
+            biased;
+            ended = interrupted_twice(&interrupter) => match ended {
+                Ok(()) => Err(Failure::new(
+                    ExitStatus::Failed,
+                    "interrupted twice, ended at once; the next apply settles by reading what became of updates under way",
+                )),
+                Err(error) => Err(cannot_start(error)),
+            },
+            result = command(&session) => result,
+        }
+    })
+}
+
+fn cannot_start(error: std::io::Error) -> Failure {
+    Failure::new(ExitStatus::Failed, format!("cannot start: {error}"))
+}
+
+async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await?;
+    warn!("interrupted: finishing the updates already sent; once more ends at once");
+    interrupter.interrupt();
+    tokio::signal::ctrl_c().await
+}
+
+/// The indexes of the zones asked for; all of them when none is named.
+pub(super) fn select(config: &Config, names: &[Name]) -> Result<Vec<usize>, Failure> {
+    if names.is_empty() {
+        return Ok((0..config.zones.len()).collect());
+    }
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !config.zones.iter().any(|zone| zone.name == **name))
+    {
+        return Err(Failure::new(
+            ExitStatus::Failed,
+            unknown_zone(config, unknown),
+        ));
+    }
+    Ok(config
+        .zones
+        .iter()
+        .enumerate()
+        .filter(|(_index, zone)| names.contains(&zone.name))
+        .map(|(index, _zone)| index)
+        .collect())
+}
+
+fn unknown_zone(config: &Config, unknown: &Name) -> String {
+    let known: Vec<String> = config
+        .zones
+        .iter()
+        .map(|zone| zone.name.to_string())
+        .collect();
+    format!(
+        "no zone {unknown} is configured in {}; known: {}",
+        config.file.display(),
+        some_of(&known)
+    )
+}
+
+/// The verdicts on the hosts of these zones.
+pub(super) async fn verdicts(
+    config: &Config,
+    selection: &Selection,
+    zones: &[usize],
+    session: &Session<'_>,
+) -> Verdicts {
+    if selection.no_probe {
+        return reconcile::not_probed(config);
+    }
+    reconcile::one_shot(config, zones, session.surroundings()).await
+}
+
+/// What earlier runs and operators left, for a command that writes nothing; without it planning
+/// goes on, and stderr says so.
+pub(super) fn read(config: &Config) -> Recalled {
+    reconcile::read(config).unwrap_or_else(|error| {
+        warn!(
+            "planning without the memory of earlier runs and without overrides, so max_removals starts afresh and no host is forced: {}",
+            chain(&error)
+        );
+        Recalled::default()
+    })
+}
+
+/// The inventory host of that name; its first label will do where only one host has it.
+pub(super) fn host<'a>(config: &'a Config, name: &Name) -> Result<&'a Host, Failure> {
+    if let Some(host) = config.hosts.iter().find(|host| host.name() == name) {
+        return Ok(host);
+    }
+    let is_short_for = |host: &Host| {
+        let full = host
+            .name()
+            .parent()
+            .and_then(|domain| domain.prefixed(name).ok());
+        full.is_some_and(|full| full == *host.name())
+    };
+    let mut alike = config.hosts.iter().filter(|host| is_short_for(host));
+    match (alike.next(), alike.next()) {
+        (Some(host), None) => Ok(host),
+        _ => Err(Failure::new(ExitStatus::Failed, unknown_host(config, name))),
+    }
+}
+
+fn unknown_host(config: &Config, unknown: &Name) -> String {
+    let likeness = |name: &str| {
+        strsim::jaro_winkler(&name.to_lowercase(), &unknown.to_string().to_lowercase())
+    };
+    let mut known: Vec<String> = config
+        .hosts
+        .iter()
+        .map(|host| host.name().to_string())
+        .collect();
+    known.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    format!(
+        "no host {unknown} is in the inventory of {}; known: {}",
+        config.file.display(),
+        some_of(&known)
+    )
+}
+
+/// The first few, separated by commas.
+fn some_of(known: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = if known.len() > SHOWN { ", …" } else { "" };
+    let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
+    format!("{}{more}", shown.join(", "))
+}
