@@ -1,0 +1,241 @@
+//! Holds the documents to the truth: links lead somewhere, commands exist, the quick start works.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use support::{Bind, Kms, ZoneText, dig};
+
+const ZONE: &str = "corp.example.";
+const OWNER: &str = "_vlmcs._tcp.corp.example.";
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for target in links(&text) {
+            let file = target.split('#').next().unwrap_or_default();
+            let is_elsewhere = target.contains("://") || file.is_empty();
+            if !is_elsewhere && !document.parent().unwrap().join(file).exists() {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nothing: {broken:#?}");
+}
+
+#[test]
+fn links_are_found() {
+    let text = "[a](b.md), ![c](d/e.png) and [f](https://g#h) but not (i) or `[j]`";
+    let found: Vec<&str> = links(text).collect();
+    assert_eq!(found, ["b.md", "d/e.png", "https://g#h"]);
+}
+
+#[test]
+fn the_architecture_has_a_line_for_every_module() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let missing: Vec<String> = fs::read_dir(root().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|module| module != "lib" && !text.contains(&format!("\n| `{module}` |")))
+        .collect();
+    assert!(missing.is_empty(), "no line for {missing:?}");
+}
+
+#[test]
+fn every_command_in_the_readme_exists_with_its_options() {
+    let readme = readme();
+    let lines = commands(&readme);
+    assert!(lines.len() > 3, "the commands are not found: {lines:?}");
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let name = command_name(&words);
+        let output = Command::new(env!("CARGO_BIN_EXE_srvkeeper"))
+            .args([name, "--help"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{line}: {name} has no {option}");
+        }
+    }
+}
+
+/// The first real zone on BIND, as the README tells it; only addresses and folders are others, and
+/// nobody is there to say yes.
+#[test]
+fn the_quick_start_on_bind_works_as_written() {
+    let readme = readme();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    shell(folder.path(), block(&readme, "sh", "tsig-keygen"));
+    shell(folder.path(), "chmod 600 srvkeeper.key");
+
+    let named_conf = block(&readme, "text", "update-policy");
+    let key = fs::read_to_string(at("srvkeeper.key")).unwrap();
+    let primary = Bind::start_with(&[ZoneText::new(ZONE)], |server| {
+        fs::write(server.join("srvkeeper.key"), &key).unwrap();
+        let server = format!("{}/", server.display());
+        let text = replaced(named_conf, "/etc/bind/", &server);
+        replaced(&text, "/var/lib/bind/", &server)
+    });
+
+    let (kms1, kms2) = (Kms::start(), Kms::start());
+    let mut toml = block(&readme, "toml", "[[zone]]").to_owned();
+    for (name, kms) in [("kms1", &kms1), ("kms2", &kms2)] {
+        let name = format!("name = \"{name}.corp.example.\"");
+        toml = replaced(&toml, &name, &format!("{name}\naddress = \"{}\"", kms.ip()));
+    }
+    let toml = replaced(&toml, "10.0.0.53:53", &primary.address.to_string());
+    let state = "version = 1\n[daemon]\nstate_dir = \"state\"\n";
+    fs::write(
+        at("srvkeeper.toml"),
+        replaced(&toml, "version = 1\n", state),
+    )
+    .unwrap();
+
+    let steps: Vec<&str> = block(&readme, "sh", "srvkeeper.toml check")
+        .trim()
+        .lines()
+        .collect();
+    let [check, plan, apply] = steps[..] else {
+        panic!("check, plan and apply, but: {steps:?}");
+    };
+    expect(&srvkeeper(folder.path(), check), 0);
+    expect(&srvkeeper(folder.path(), plan), 2);
+    expect(&srvkeeper(folder.path(), &format!("{apply} --yes")), 0);
+    assert_eq!(
+        dig(primary.address, OWNER, "SRV"),
+        [
+            "3600 0 0 1688 kms1.corp.example.",
+            "3600 0 0 1688 kms2.corp.example."
+        ]
+    );
+    expect(&srvkeeper(folder.path(), plan), 0);
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// The Markdown files at the top and in `docs`.
+fn documents() -> Vec<PathBuf> {
+    let folders = [root(), root().join("docs")];
+    let files: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    assert!(files.len() > 3, "the documents are not found: {files:?}");
+    files
+}
+
+/// The targets of `[text](target)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|after| after.split_once(')'))
+        .map(|(target, _after)| target)
+}
+
+/// Every line of a code block that runs srvkeeper: its arguments.
+fn commands(text: &str) -> Vec<&str> {
+    let all = blocks(text);
+    let shell = all
+        .iter()
+        .filter(|(language, _)| matches!(*language, "sh" | "console"));
+    shell
+        .flat_map(|(_, block)| block.lines())
+        .map(|line| line.trim_start().trim_start_matches("$ "))
+        .filter_map(|line| {
+            line.strip_prefix("srvkeeper ")
+                .or_else(|| line.strip_prefix("cargo run --release -- "))
+        })
+        .collect()
+}
+
+/// The first word that is neither an option nor the configuration file.
+fn command_name<'w>(words: &[&'w str]) -> &'w str {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--config" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            name => return name,
+        }
+    }
+    panic!("no command in {words:?}")
+}
+
+/// The one code block of this language that holds `what`, indented as it stands.
+fn block<'t>(text: &'t str, language: &str, what: &str) -> &'t str {
+    let found: Vec<&str> = blocks(text)
+        .into_iter()
+        .filter(|(of, block)| *of == language && block.contains(what))
+        .map(|(_, block)| block)
+        .collect();
+    let [one] = found[..] else {
+        panic!("{} blocks of {language} with {what}", found.len());
+    };
+    one
+}
+
+/// Language and text of every fenced code block.
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    text.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.split_once('\n'))
+        .collect()
+}
+
+/// The text with `from` replaced, which must stand in it.
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "no «{from}» in:\n{text}");
+    text.replace(from, to)
+}
+
+fn shell(folder: &Path, script: &str) {
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {output:?}");
+}
+
+/// Runs a line of the README, in this folder.
+fn srvkeeper(folder: &Path, line: &str) -> Output {
+    let arguments = line.split_whitespace().skip(1);
+    Command::new("timeout")
+        .args(["--signal=KILL", "120", env!("CARGO_BIN_EXE_srvkeeper")])
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn expect(output: &Output, status: i32) {
+    assert_eq!(output.status.code(), Some(status), "{output:#?}");
+}

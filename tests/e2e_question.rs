@@ -1,0 +1,176 @@
+//! The question that `apply`, `failover` and `rollback` ask on a terminal.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use support::{Bind, Kms, Primary, Site, ZoneText, dig};
+
+const ZONE: &str = "corp.example.";
+const OWNER: &str = "_vlmcs._tcp.corp.example.";
+const PUBLISHED: [&str; 2] = [
+    "3600 0 0 1688 kms1.corp.example.",
+    "3600 0 0 1688 kms2.corp.example.",
+];
+/// Two times `fall` probe intervals of [`Installation`], and more.
+const SAMPLES_ARE_STALE: Duration = Duration::from_millis(600);
+
+/// Two published hosts, the second of them down.
+struct Installation {
+    primary: Primary,
+    site: Site,
+    _up: Kms,
+    down: Kms,
+}
+
+impl Installation {
+    fn new() -> Self {
+        let zone = ZoneText::new(ZONE).srv(
+            3600,
+            &["0 0 1688 kms1.corp.example.", "0 0 1688 kms2.corp.example."],
+        );
+        let primary = Bind::start(&[zone]);
+        let (up, down) = (Kms::start(), Kms::stopped());
+        let mut site = Site::with_primary(primary.address)
+            .host("kms1.corp.example.", &up)
+            .host("kms2.corp.example.", &down)
+            .zone(ZONE);
+        site.health = "fall = 2\ninterval = \"100ms\"\ntimeout = \"100ms\"".to_owned();
+        Self {
+            primary,
+            site,
+            _up: up,
+            down,
+        }
+    }
+
+    fn published(&self) -> Vec<String> {
+        dig(self.primary.address, OWNER, "SRV")
+    }
+
+    fn forces_somebody(&self) -> bool {
+        let list = self.site.run(&["host", "list", "--format", "json"]);
+        list.expect(0);
+        let list = list.json();
+        let mut hosts = list["hosts"].as_array().unwrap().iter();
+        hosts.any(|host| !host["override"].is_null())
+    }
+}
+
+/// A command on a terminal of its own, waiting for its answer.
+struct Asked(Child);
+
+impl Asked {
+    fn new(site: &Site, command: &str) -> Self {
+        site.run(&["check"]).expect(0);
+        let command = format!(
+            "{} --config {} {command}",
+            env!("CARGO_BIN_EXE_srvkeeper"),
+            site.path("srvkeeper.toml").display()
+        );
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script, of bsdutils");
+        let output = child.stdout.as_mut().unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"[y/N] ") {
+            let mut octet = [0];
+            output.read_exact(&mut octet).unwrap();
+            seen.extend(octet);
+        }
+        Self(child)
+    }
+
+    fn answer(mut self, answer: &str) -> ExitStatus {
+        let input = self.0.stdin.as_mut().unwrap();
+        writeln!(input, "{answer}").unwrap();
+        self.0.wait_with_output().unwrap().status
+    }
+
+    /// Ctrl-C, as the terminal takes it.
+    fn interrupt(mut self) -> ExitStatus {
+        let input = self.0.stdin.as_mut().unwrap();
+        input.write_all(b"\x03").unwrap();
+        input.flush().unwrap();
+        self.0.wait_with_output().unwrap().status
+    }
+}
+
+#[test]
+fn yes_applies_and_no_leaves_it_pending() {
+    let installation = Installation::new();
+    assert_eq!(
+        Asked::new(&installation.site, "apply").answer("n").code(),
+        Some(2)
+    );
+    assert_eq!(installation.published(), PUBLISHED);
+    assert_eq!(
+        Asked::new(&installation.site, "apply").answer("y").code(),
+        Some(0)
+    );
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
+fn a_host_that_came_back_while_the_question_waited_is_not_removed() {
+    let mut installation = Installation::new();
+    let asked = Asked::new(&installation.site, "apply");
+    installation.down.restart();
+    thread::sleep(SAMPLES_ARE_STALE);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED);
+}
+
+#[test]
+fn a_late_yes_applies_when_the_hosts_are_as_they_were() {
+    let installation = Installation::new();
+    let asked = Asked::new(&installation.site, "apply");
+    thread::sleep(SAMPLES_ARE_STALE);
+    assert_eq!(asked.answer("y").code(), Some(0));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
+fn a_late_yes_rolls_back_only_when_the_hosts_are_as_they_were() {
+    let mut installation = Installation::new();
+    installation.site.apply(0);
+    let asked = Asked::new(&installation.site, "rollback 1");
+    installation.down.restart();
+    thread::sleep(SAMPLES_ARE_STALE);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+    assert!(!installation.forces_somebody());
+
+    let asked = Asked::new(&installation.site, "rollback 1");
+    thread::sleep(SAMPLES_ARE_STALE);
+    assert_eq!(asked.answer("y").code(), Some(0));
+    assert_eq!(installation.published(), PUBLISHED);
+}
+
+#[test]
+fn ctrl_c_at_the_question_changes_nothing() {
+    let installation = Installation::new();
+    let interrupted = |command| Asked::new(&installation.site, command).interrupt().code();
+    for command in ["apply", "failover --from kms2.corp.example"] {
+        assert_eq!(interrupted(command), Some(1), "{command}");
+        assert_eq!(installation.published(), PUBLISHED, "{command}");
+    }
+    installation.site.apply(0);
+    assert_eq!(interrupted("rollback 1"), Some(1));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+    assert!(!installation.forces_somebody());
+}

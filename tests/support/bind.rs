@@ -1,0 +1,98 @@
+//! BIND as a primary.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::primary::{Primary, ZoneText};
+use super::tools::{RIVAL, SRVKEEPER, UNGRANTED};
+
+/// Starts BIND: [`SRVKEEPER`] may update the SRV records at `_vlmcs._tcp` of each zone and nothing
+/// else, [`RIVAL`] anything, [`UNGRANTED`] nothing.
+pub(crate) struct Bind;
+
+impl Bind {
+    /// Starts it and waits until it serves the zones.
+    pub(crate) fn start(zones: &[ZoneText]) -> Primary {
+        Self::start_with(zones, |folder| keys_and_zones(folder, zones))
+    }
+
+    /// Starts it with this text in its configuration, given its folder, in place of our own keys
+    /// and zones; the zones' files stand in the folder.
+    pub(crate) fn start_with(
+        zones: &[ZoneText],
+        configuration: impl Fn(&Path) -> String,
+    ) -> Primary {
+        Primary::start(zones, |folder, address| {
+            let file = folder.join("named.conf");
+            let text = options(folder, address) + &configuration(folder);
+            fs::write(&file, text).unwrap();
+            let mut command = Command::new(unconfined_named(folder));
+            command.args(["-g", "-n", "1", "-c"]).arg(file);
+            command
+        })
+    }
+}
+
+/// A copy of `named`: AppArmor, where it is on, knows it by its path and would keep it out of
+/// temporary folders.
+fn unconfined_named(folder: &Path) -> PathBuf {
+    let copy = folder.join("named");
+    // Not by ourselves: a child forked meanwhile by another test would inherit the file open for
+    // writing, and a file open for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg("/usr/sbin/named")
+        .arg(&copy)
+        .status();
+    assert!(copied.unwrap().success(), "no named; tests/run installs it");
+    copy
+}
+
+fn options(folder: &Path, address: SocketAddr) -> String {
+    let folder = folder.display();
+    let (ip, port) = (address.ip(), address.port());
+    // Records per type: BIND's default of 100 is too small for the tests of large sets.
+    format!(
+        "options {{
+  directory \"{folder}\";
+  pid-file \"{folder}/named.pid\";
+  session-keyfile \"{folder}/session.key\";
+  listen-on port {port} {{ {ip}; }};
+  listen-on-v6 {{ none; }};
+  allow-query {{ any; }};
+  recursion no;
+  dnssec-validation no;
+  empty-zones-enable no;
+  check-names primary ignore;
+  notify no;
+  max-records-per-type 0;
+}};
+controls {{ }};
+"
+    )
+}
+
+fn keys_and_zones(folder: &Path, zones: &[ZoneText]) -> String {
+    let folder = folder.display();
+    let mut text = String::new();
+    for key in [SRVKEEPER, RIVAL, UNGRANTED] {
+        text.push_str(&key.file_text());
+    }
+    for zone in zones {
+        let (name, file, granted) = (&zone.name, zone.file_name(), &zone.granted);
+        let (srvkeeper, rival) = (SRVKEEPER.name, RIVAL.name);
+        text.push_str(&format!(
+            "zone \"{name}\" {{
+  type primary;
+  file \"{folder}/{file}\";
+  update-policy {{
+    grant {srvkeeper} name {granted} SRV;
+    grant {rival} zonesub ANY;
+  }};
+}};
+"
+        ));
+    }
+    text
+}

@@ -1,0 +1,36 @@
+//! Real name servers, fake KMS hosts and the program itself, for tests on loopback.
+//!
+//! Every endpoint gets a loopback address of its own, so tests may run side by side. Whatever is
+//! started is ended when its owner is dropped, by its own process id.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests drive processes, files and sockets, and each test uses its part of this"
+)]
+
+mod address;
+mod bind;
+mod kms;
+mod knot;
+mod primary;
+mod proxy;
+mod site;
+mod tools;
+
+pub(crate) use address::unused_address;
+pub(crate) use bind::Bind;
+pub(crate) use kms::Kms;
+pub(crate) use knot::Knot;
+pub(crate) use primary::{Primary, ZoneText};
+pub(crate) use proxy::{Fate, Proxy};
+pub(crate) use site::{Run, Running, Site};
+pub(crate) use tools::{
+    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, dig, nsupdate, serial,
+};

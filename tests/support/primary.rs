@@ -1,0 +1,159 @@
+//! A running name server, whichever program it is.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::address::ReservedPort;
+use super::tools::is_authoritative;
+
+/// How long a server may take to answer for its zones.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Between two questions whether it does.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+/// A program that is none of the tests may take the port between its choice and its use.
+const STARTS: usize = 5;
+
+/// A zone to serve: its name, its records, and who may update what.
+pub(crate) struct ZoneText {
+    pub(super) name: String,
+    records: Vec<String>,
+    /// Where SRV records may be updated by [`super::SRVKEEPER`]; Knot ignores it.
+    pub(super) granted: String,
+}
+
+impl ZoneText {
+    /// A zone with its SOA and NS; SRV records at `_vlmcs._tcp` may be updated.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            records: Vec::new(),
+            granted: format!("_vlmcs._tcp.{name}"),
+        }
+    }
+
+    /// Adds a line of zone file text; names may be relative to the zone.
+    pub(crate) fn record(mut self, line: &str) -> Self {
+        self.records.push(line.to_owned());
+        self
+    }
+
+    /// Adds `_vlmcs._tcp SRV` records with this TTL.
+    pub(crate) fn srv(mut self, ttl: u32, records: &[&str]) -> Self {
+        let lines = records
+            .iter()
+            .map(|data| format!("_vlmcs._tcp {ttl} IN SRV {data}"));
+        self.records.extend(lines);
+        self
+    }
+
+    /// Grants this name in place of `_vlmcs._tcp` below the zone.
+    pub(crate) fn granting(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.granted);
+        self
+    }
+
+    pub(super) fn file_text(&self) -> String {
+        let mut text = format!(
+            "$ORIGIN {}\n$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n",
+            self.name
+        );
+        for record in &self.records {
+            text.push_str(record);
+            text.push('\n');
+        }
+        text
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        format!("{}zone", self.name)
+    }
+}
+
+/// A name server in a temporary folder, ended when dropped.
+pub(crate) struct Primary {
+    process: Child,
+    /// Where it answers, over UDP and TCP.
+    pub(crate) address: SocketAddr,
+    _port: ReservedPort,
+    _folder: TempDir,
+}
+
+impl Primary {
+    /// Starts a server on a free port and waits until it is authoritative for every zone.
+    ///
+    /// `command` writes the configuration into the folder and names the program to run.
+    pub(super) fn start(
+        zones: &[ZoneText],
+        command: impl Fn(&Path, SocketAddr) -> Command,
+    ) -> Self {
+        let mut starts = 0;
+        loop {
+            starts += 1;
+            match Self::try_start(zones, &command) {
+                Ok(primary) => return primary,
+                Err(log) if log.contains("in use") && starts < STARTS => {}
+                Err(log) => panic!("the name server does not start:\n{log}"),
+            }
+        }
+    }
+
+    fn try_start(
+        zones: &[ZoneText],
+        command: &impl Fn(&Path, SocketAddr) -> Command,
+    ) -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for zone in zones {
+            fs::write(folder.path().join(zone.file_name()), zone.file_text()).unwrap();
+        }
+        let port = ReservedPort::new();
+        let address = port.address;
+        let log = folder.path().join("log");
+        let mut command = command(folder.path(), address);
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs it"));
+        let mut primary = Self {
+            process,
+            address,
+            _port: port,
+            _folder: folder,
+        };
+        match primary.wait_until_ready(zones) {
+            Ok(()) => Ok(primary),
+            Err(why) => Err(format!("{why}\n{}", fs::read_to_string(log).unwrap())),
+        }
+    }
+
+    fn wait_until_ready(&mut self, zones: &[ZoneText]) -> Result<(), String> {
+        let deadline = Instant::now() + READY_WITHIN;
+        for zone in zones {
+            while !is_authoritative(self.address, &zone.name) {
+                if let Some(status) = self.process.try_wait().unwrap() {
+                    return Err(format!("ended with {status}"));
+                }
+                if Instant::now() > deadline {
+                    return Err(format!("not authoritative for {} in time", zone.name));
+                }
+                thread::sleep(ASK_EVERY);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Primary {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

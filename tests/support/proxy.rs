@@ -1,0 +1,205 @@
+//! A relay in front of a primary that can interfere with updates: what the network and other
+//! writers do to us, at exactly the worst moment.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::address::unused_address;
+
+/// Opcode UPDATE (RFC 2136 §1.3), in the bits 1 to 4 of a message's third octet.
+const UPDATE: u8 = 5;
+const UDP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What becomes of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It reaches the server, and the answer the client.
+    Pass,
+    /// It reaches the server; instead of the answer the connection closes.
+    LoseAnswer,
+    /// It reaches the server; the answer never comes, the connection stays.
+    SwallowAnswer,
+    /// It reaches the server; then every connection closes at once, until the proxy is revived.
+    Vanish,
+}
+
+type OnUpdate = Box<dyn FnMut(usize) -> Fate + Send>;
+
+/// A relay for TCP and UDP, ended when dropped.
+pub(crate) struct Proxy {
+    /// Where clients connect.
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: SocketAddr,
+    on_update: Mutex<OnUpdate>,
+    updates: AtomicUsize,
+    vanished: AtomicBool,
+    dropped: AtomicBool,
+}
+
+impl Proxy {
+    /// Relays to `upstream`; `on_update` is called with 1, 2, … before an update is passed on.
+    pub(crate) fn start(
+        upstream: SocketAddr,
+        on_update: impl FnMut(usize) -> Fate + Send + 'static,
+    ) -> Self {
+        let (tcp, udp) = loop {
+            let address = unused_address();
+            if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(address), UdpSocket::bind(address)) {
+                break (tcp, udp);
+            }
+        };
+        let address = tcp.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            upstream,
+            on_update: Mutex::new(Box::new(on_update)),
+            updates: AtomicUsize::new(0),
+            vanished: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
+        });
+        let relay = Arc::clone(&shared);
+        thread::spawn(move || relay_tcp(&tcp, &relay));
+        let relay = Arc::clone(&shared);
+        thread::spawn(move || relay_udp(&udp, &relay));
+        Self { address, shared }
+    }
+
+    /// How many updates came so far.
+    pub(crate) fn updates(&self) -> usize {
+        self.shared.updates.load(Ordering::SeqCst)
+    }
+
+    /// Stops relaying: the server is dead from now on.
+    pub(crate) fn vanish(&self) {
+        self.shared.vanished.store(true, Ordering::SeqCst);
+    }
+
+    /// Relays again after [`Fate::Vanish`] or [`Proxy::vanish`].
+    pub(crate) fn revive(&self) {
+        self.shared.vanished.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.dropped.store(true, Ordering::SeqCst);
+        // Wakes both threads, which then see that it is over.
+        let _ = TcpStream::connect(self.address);
+        let _ = UdpSocket::bind((self.address.ip(), 0))
+            .and_then(|socket| socket.send_to(&[], self.address));
+    }
+}
+
+fn relay_tcp(listener: &TcpListener, shared: &Arc<Shared>) {
+    for client in listener.incoming().map_while(Result::ok) {
+        if shared.dropped.load(Ordering::SeqCst) {
+            return;
+        }
+        if shared.vanished.load(Ordering::SeqCst) {
+            continue;
+        }
+        let server = TcpStream::connect(shared.upstream).unwrap();
+        let answers = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let fate = Arc::new(Mutex::new(Fate::Pass));
+
+        let (relay, decided) = (Arc::clone(shared), Arc::clone(&fate));
+        thread::spawn(move || {
+            let _ = pass_requests(client, &server, &relay, &decided);
+            let _ = server.shutdown(Shutdown::Both);
+        });
+        let relay = Arc::clone(shared);
+        thread::spawn(move || {
+            let (server, client) = answers;
+            let _ = pass_answers(server, &client, &relay, &fate);
+            let _ = client.shutdown(Shutdown::Both);
+        });
+    }
+}
+
+fn pass_requests(
+    mut client: TcpStream,
+    mut server: &TcpStream,
+    shared: &Shared,
+    fate: &Mutex<Fate>,
+) -> io::Result<()> {
+    loop {
+        let request = read_message(&mut client)?;
+        if is_update(&request) {
+            let ordinal = shared.updates.fetch_add(1, Ordering::SeqCst) + 1;
+            let decided = (shared.on_update.lock().unwrap())(ordinal);
+            *fate.lock().unwrap() = decided;
+        }
+        write_message(&mut server, &request)?;
+    }
+}
+
+fn pass_answers(
+    mut server: TcpStream,
+    mut client: &TcpStream,
+    shared: &Shared,
+    fate: &Mutex<Fate>,
+) -> io::Result<()> {
+    loop {
+        let answer = read_message(&mut server)?;
+        if is_update(&answer) {
+            let decided = *fate.lock().unwrap();
+            match decided {
+                Fate::Pass => {}
+                Fate::SwallowAnswer => continue,
+                Fate::LoseAnswer => return Ok(()),
+                Fate::Vanish => {
+                    shared.vanished.store(true, Ordering::SeqCst);
+                    return Ok(());
+                }
+            }
+        }
+        write_message(&mut client, &answer)?;
+    }
+}
+
+fn relay_udp(socket: &UdpSocket, shared: &Shared) {
+    let mut buffer = [0; 65_535];
+    while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+        if shared.dropped.load(Ordering::SeqCst) {
+            return;
+        }
+        if shared.vanished.load(Ordering::SeqCst) {
+            continue;
+        }
+        let upstream = UdpSocket::bind((shared.upstream.ip(), 0)).unwrap();
+        upstream.set_read_timeout(Some(UDP_PATIENCE)).unwrap();
+        upstream
+            .send_to(&buffer[..length], shared.upstream)
+            .unwrap();
+        if let Ok(length) = upstream.recv(&mut buffer) {
+            let _ = socket.send_to(&buffer[..length], client);
+        }
+    }
+}
+
+fn is_update(message: &[u8]) -> bool {
+    message
+        .get(2)
+        .is_some_and(|flags| (flags >> 3) & 0x0f == UPDATE)
+}
+
+/// Two octets of length, then the message (RFC 1035 §4.2.2).
+fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+fn write_message(stream: &mut impl Write, message: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&length, message].concat())
+}
