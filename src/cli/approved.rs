@@ -1,5 +1,6 @@
 //! `apply --plan FILE`: the approved plan, checked against the file, the hosts and the zones.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::exit::{ExitStatus, chain};
 use crate::model::{Name, Verdicts};
-use crate::plan::{Approved, Refusal, ZoneError, ZonePlan};
+use crate::plan::{Approved, ApprovedZone, Refusal, ZoneError, ZonePlan};
 use crate::reconcile::ZoneReport;
 use crate::render::json;
 
@@ -43,19 +44,19 @@ pub(super) fn read(file: &Path, config: &Config) -> Result<ApprovedFile, Failure
 /// The index of each of the plan's zones. Zones of one name, with different services, stand in
 /// the same order in both.
 fn configured(config: &Config, plan: &Approved) -> Result<Vec<usize>, Failure> {
-    let mut indexes: Vec<usize> = Vec::with_capacity(plan.zones.len());
-    for zone in &plan.zones {
-        let of_that_name = setup::select(config, std::slice::from_ref(&zone.name))?;
-        let Some(index) = of_that_name
-            .into_iter()
-            .find(|index| !indexes.contains(index))
-        else {
-            let text = format!(
-                "the plan has zone {} more often than the configuration",
-                zone.name
-            );
-            return Err(Failure::new(ExitStatus::Failed, text));
-        };
+    let mut unclaimed: BTreeMap<&Name, VecDeque<usize>> = BTreeMap::new();
+    for (index, zone) in config.zones.iter().enumerate() {
+        unclaimed.entry(&zone.name).or_default().push_back(index);
+    }
+    let mut indexes = Vec::with_capacity(plan.zones.len());
+    for ApprovedZone { name, .. } in &plan.zones {
+        let of_that_name = unclaimed
+            .get_mut(name)
+            .ok_or_else(|| setup::unknown_zone(config, name))?;
+        let index = of_that_name.pop_front().ok_or_else(|| {
+            let text = format!("the plan has zone {name} more often than the configuration");
+            Failure::new(ExitStatus::Failed, text)
+        })?;
         indexes.push(index);
     }
     Ok(indexes)
@@ -67,7 +68,7 @@ impl ApprovedFile {
         if names.is_empty() {
             return Ok(self.zones.clone());
         }
-        let asked = setup::select(config, names)?;
+        let asked: BTreeSet<usize> = setup::select(config, names)?.into_iter().collect();
         let both = |zone: &usize| asked.contains(zone);
         Ok(self.zones.iter().copied().filter(both).collect())
     }
@@ -82,12 +83,10 @@ impl ApprovedFile {
         self.plan
             .check_verdicts(&config.hosts, verdicts)
             .map_err(|refusal| stale(&refusal))?;
+        let approved: BTreeMap<usize, &ApprovedZone> =
+            self.zones.iter().copied().zip(&self.plan.zones).collect();
         for report in reports {
-            let approved = self
-                .zones
-                .iter()
-                .position(|&index| index == report.index)
-                .and_then(|position| self.plan.zones.get(position));
+            let approved = approved.get(&report.index);
             let (Some(zone), Some(approved)) = (config.zones.get(report.index), approved) else {
                 continue;
             };

@@ -1,5 +1,6 @@
 //! What commands share: the zones and hosts asked for, verdicts, what is remembered.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use tracing::warn;
@@ -109,35 +110,33 @@ pub(super) fn select(config: &Config, names: &[Name]) -> Result<Vec<usize>, Fail
     if names.is_empty() {
         return Ok((0..config.zones.len()).collect());
     }
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !config.zones.iter().any(|zone| zone.name == **name))
-    {
-        return Err(Failure::new(
-            ExitStatus::Failed,
-            unknown_zone(config, unknown),
-        ));
+    let known: BTreeSet<&Name> = config.zones.iter().map(|zone| &zone.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        return Err(unknown_zone(config, unknown));
     }
+    let asked: BTreeSet<&Name> = names.iter().collect();
     Ok(config
         .zones
         .iter()
         .enumerate()
-        .filter(|(_index, zone)| names.contains(&zone.name))
+        .filter(|(_index, zone)| asked.contains(&zone.name))
         .map(|(index, _zone)| index)
         .collect())
 }
 
-fn unknown_zone(config: &Config, unknown: &Name) -> String {
+/// The failure of naming a zone that is not configured, with those that are.
+pub(super) fn unknown_zone(config: &Config, unknown: &Name) -> Failure {
     let known: Vec<String> = config
         .zones
         .iter()
         .map(|zone| zone.name.to_string())
         .collect();
-    format!(
+    let text = format!(
         "no zone {unknown} is configured in {}; known: {}",
         config.file.display(),
         some_of(&known)
-    )
+    );
+    Failure::new(ExitStatus::Failed, text)
 }
 
 /// The verdicts on the hosts of these zones.

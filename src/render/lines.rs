@@ -399,6 +399,15 @@ pub(super) fn hosts(plan: &Plan) -> impl Iterator<Item = HostRow> {
     })
 }
 
+/// The width of a column of host names: the longest, but at most half the layout.
+pub(super) fn name_column<'a>(names: impl Iterator<Item = &'a Name>, layout: Layout) -> usize {
+    names
+        .map(|name| name.to_string().len())
+        .max()
+        .unwrap_or_default()
+        .min(layout.width / 2)
+}
+
 /// Breaks at spaces so that no line is wider, single words excepted.
 pub(super) fn fold(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();

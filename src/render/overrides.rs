@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::lines::{Layout, fold, one_line};
+use super::lines::{Layout, fold, name_column, one_line};
 use crate::model::{Name, Override, OverrideState, Role};
 
 /// The version of the JSON.
@@ -31,12 +31,7 @@ pub struct ListedHost<'a> {
 
 /// A line per host; a long reason is folded below.
 pub fn text(hosts: &[ListedHost<'_>], now: Timestamp, layout: Layout) -> String {
-    let width = hosts
-        .iter()
-        .map(|host| host.name.to_string().len())
-        .max()
-        .unwrap_or_default()
-        .min(layout.width / 2);
+    let width = name_column(hosts.iter().map(|host| host.name), layout);
     let mut out = String::new();
     for host in hosts {
         let role = host.role.map_or("unlisted", Role::as_str);

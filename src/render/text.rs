@@ -145,12 +145,7 @@ pub(super) fn state_style(state: State) -> Style {
 }
 
 fn hosts(out: &mut String, hosts: &[PlannedHost], layout: Layout) {
-    let width = hosts
-        .iter()
-        .map(|host| host.name.to_string().len())
-        .max()
-        .unwrap_or_default()
-        .min(layout.width / 2);
+    let width = lines::name_column(hosts.iter().map(|host| &host.name), layout);
     for host in hosts {
         let verdict = &host.verdict;
         let style = state_style(verdict.state);
