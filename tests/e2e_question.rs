@@ -74,13 +74,15 @@ struct Asked(Child);
 impl Asked {
     fn new(site: &Site, command: &str) -> Self {
         site.run(&["check"]).expect(0);
+        // `exec`: a shell that stayed would end by the Ctrl-C meant for the command.
         let command = format!(
-            "{} --config {} {command}",
+            "exec {} --config {} {command}",
             env!("CARGO_BIN_EXE_srvkeeper"),
             site.path("srvkeeper.toml").display()
         );
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
