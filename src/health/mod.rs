@@ -101,6 +101,7 @@ pub fn one_shot(tries: &[Probed], health: &Health, canary: Canary) -> Verdict {
         probed: true,
         newest_sample: Some(newest.began),
         first_failure,
+        recovering: false,
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Verdict {
     pub newest_sample: Option<Timestamp>,
     /// When the first failed sample of the present run of failures began.
     pub first_failure: Option<Timestamp>,
+    /// True while a host that is down passes again, but not yet often enough to be up. Its record
+    /// is left as it is: it may just have published itself.
+    pub recovering: bool,
 }
 
 impl Verdict {
@@ -79,6 +82,7 @@ impl Verdict {
             probed: false,
             newest_sample: None,
             first_failure: None,
+            recovering: false,
         }
     }
 }

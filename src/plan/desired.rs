@@ -107,7 +107,9 @@ fn on_its_own(expect: Expect, entry: &Entry<'_>) -> Intention {
     }
     match (entry.verdict.state, entry.is_forced()) {
         (State::Down, true) => withdraw_if(published, ReasonCode::HostForced),
-        (State::Down, false) => withdraw_if(published, ReasonCode::HostDown),
+        (State::Down, false) if !entry.verdict.recovering => {
+            withdraw_if(published, ReasonCode::HostDown)
+        }
         (State::Up, true) if !published => Intention::Publish(ReasonCode::HostForced),
         (State::Up, false) if !published && entry.host.role == Role::Active => {
             Intention::Publish(ReasonCode::HostUp)

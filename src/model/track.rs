@@ -1,0 +1,63 @@
+//! What a row of samples of one host has come to.
+
+use jiff::Timestamp;
+
+/// What the samples settled last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Settled {
+    /// No full window has been seen.
+    #[default]
+    Unknown,
+    /// `rise` samples in a row passed.
+    Up,
+    /// `fall` samples failed, and never `rise` in a row passed between them.
+    Down,
+}
+
+impl Settled {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+
+    /// The state that [`Settled::as_str`] prints so.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Unknown, Self::Up, Self::Down]
+            .into_iter()
+            .find(|settled| settled.as_str() == text)
+    }
+}
+
+/// The newest sample, as far as a verdict needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestSample {
+    /// When the probe began.
+    pub began: Timestamp,
+    /// Whether the host passed.
+    pub passed: bool,
+    /// What it said, for people.
+    pub text: String,
+}
+
+/// What all samples of one host have come to; the next one is added by `health`.
+///
+/// The default is a host that was never asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Track {
+    /// What the samples settled last.
+    pub settled: Settled,
+    /// The beginning of the first sample of those that settled it; `None`: nothing is settled.
+    pub since: Option<Timestamp>,
+    /// Failed samples since `rise` in a row last passed.
+    pub failures: u32,
+    /// Passed samples in a row, up to the newest.
+    pub successes: u32,
+    /// When the first of `failures` began; `None`: there is none.
+    pub first_failure: Option<Timestamp>,
+    /// The newest sample; `None`: there was none.
+    pub newest: Option<NewestSample>,
+}
