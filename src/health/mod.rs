@@ -1,6 +1,9 @@
 //! Samples and the time → [`Verdict`], pure.
+//!
+//! A one-shot command asks until it knows enough ([`one_shot`]); the daemon keeps asking ([`track`]).
 
 mod forced;
+pub mod track;
 
 pub use forced::forced;
 

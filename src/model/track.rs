@@ -50,13 +50,15 @@ pub struct NewestSample {
 pub struct Track {
     /// What the samples settled last.
     pub settled: Settled,
-    /// The beginning of the first sample of those that settled it; `None`: nothing is settled.
+    /// Up: when the sample that settled it began; down: the first failed one since the last that
+    /// passed; `None`: nothing is settled.
     pub since: Option<Timestamp>,
     /// Failed samples since `rise` in a row last passed.
     pub failures: u32,
     /// Passed samples in a row, up to the newest.
     pub successes: u32,
-    /// When the first of `failures` began; `None`: there is none.
+    /// When the first of the failed samples since the last passed one began; `None`: the newest
+    /// passed.
     pub first_failure: Option<Timestamp>,
     /// The newest sample; `None`: there was none.
     pub newest: Option<NewestSample>,
