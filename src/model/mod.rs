@@ -33,6 +33,6 @@ pub use pause::Pause;
 pub use rcode::Rcode;
 pub use sample::{Failure, NoSample, Sample};
 pub use srv::Srv;
-pub use track::{NewestSample, Settled, Track};
+pub use track::{KeptSample, NewestSample, Settled, Track};
 pub use verdict::{Canary, Forced, State, Verdict, Verdicts};
 pub use zone::{Changes, Expect, Foreign, Policy, Publisher, Zone};

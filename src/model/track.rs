@@ -1,6 +1,10 @@
 //! What a row of samples of one host has come to.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+
+use super::Name;
 
 /// What the samples settled last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,4 +66,19 @@ pub struct Track {
     pub first_failure: Option<Timestamp>,
     /// The newest sample; `None`: there was none.
     pub newest: Option<NewestSample>,
+}
+
+/// A sample as the store keeps it for a while, to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSample {
+    /// The host.
+    pub host: Name,
+    /// When the probe began.
+    pub began: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the host passed.
+    pub passed: bool,
+    /// What it said, for people.
+    pub text: String,
 }

@@ -57,6 +57,16 @@ pub enum StoreError {
         /// Who holds it: process, since when, command.
         holder: String,
     },
+    /// Another daemon keeps this state directory.
+    #[error(
+        "another `srvkeeper run` keeps the state directory {dir}: {holder}; stop that one first, or see what would change with `srvkeeper plan`, which needs no lock"
+    )]
+    DaemonRuns {
+        /// The directory.
+        dir: PathBuf,
+        /// Who holds it: process, since when, command.
+        holder: String,
+    },
     /// A newer srvkeeper made the store.
     #[error(
         "{path} was written by a newer srvkeeper (store version {found}, this one knows {known}); nothing was changed: install that version again, or point state_dir elsewhere"

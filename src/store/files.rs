@@ -1,16 +1,20 @@
-//! The state directory, its lock, and the owner of what is made in it.
+//! The state directory, its locks, and the owner of what is made in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use jiff::Timestamp;
 
 use super::StoreError;
 
-const LOCK: &str = "lock";
+const RUN_LOCK: &str = "lock";
+const DAEMON_LOCK: &str = "daemon.lock";
+/// How often a lock is tried again that was only being looked at; each look is two system calls.
+const LOOKS: usize = 1_000;
 /// What is read of the lock file, in bytes, and written of a command line, in characters.
 const HOLDER: usize = 512;
 
@@ -53,33 +57,99 @@ impl StateDirectory {
 /// Proof that no other process writes to DNS by this state directory; dropped, the lock is free.
 #[derive(Debug)]
 pub struct RunLock {
-    /// The kernel lets go of the lock with the last descriptor, `kill -9` included.
-    file: File,
+    _lock: Lock,
 }
 
 impl RunLock {
     /// Takes the lock when it is free; otherwise [`StoreError::Locked`] names its holder.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
-        create(dir, LOCK)?;
-        let path = dir.join(LOCK);
-        let mut file = open_existing(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked {
-                    dir: dir.to_owned(),
-                    holder: read_holder(&mut file),
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(StoreError::file(&path, source)),
+        match Lock::take(dir, RUN_LOCK)? {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(holder) => Err(StoreError::Locked {
+                dir: dir.to_owned(),
+                holder,
+            }),
         }
-        // The name is for people: on a full disk the lock is worth as much without it.
-        let _ = write_holder(&mut file);
-        Ok(Self { file })
     }
 }
 
-impl Drop for RunLock {
+/// Proof that no other daemon keeps this state directory; dropped, the lock is free.
+#[derive(Debug)]
+pub struct DaemonLock {
+    _lock: Lock,
+}
+
+impl DaemonLock {
+    /// Takes the lock when it is free; otherwise [`StoreError::DaemonRuns`] names its holder.
+    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+        match Lock::take(dir, DAEMON_LOCK)? {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(holder) => Err(StoreError::DaemonRuns {
+                dir: dir.to_owned(),
+                holder,
+            }),
+        }
+    }
+
+    /// Who holds the lock; `None`: nobody, or it cannot be told.
+    pub(super) fn holder(dir: &Path) -> Option<String> {
+        // To read is enough, and goes where nothing can be written.
+        let mut file = open_existing(&dir.join(DAEMON_LOCK), OpenOptions::new().read(true)).ok()?;
+        match file.try_lock_shared() {
+            Ok(()) => {
+                let _ = file.unlock();
+                None
+            }
+            Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+            Err(TryLockError::Error(_)) => None,
+        }
+    }
+}
+
+/// A locked file of the state directory, with a line that names its holder.
+#[derive(Debug)]
+struct Lock {
+    /// The kernel lets go of the lock with the last descriptor, `kill -9` included.
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock when it is free; otherwise the inner error is its holder's line.
+    fn take(dir: &Path, name: &str) -> Result<Result<Self, String>, StoreError> {
+        create(dir, name)?;
+        let path = dir.join(name);
+        let mut file = open_existing(&path, OpenOptions::new().read(true).write(true))?;
+        if !lock(&file).map_err(|source| StoreError::file(&path, source))? {
+            return Ok(Err(read_holder(&mut file)));
+        }
+        // The name is for people: on a full disk the lock is worth as much without it.
+        let _ = write_holder(&mut file);
+        Ok(Ok(Self { file }))
+    }
+}
+
+/// Locks the file for us alone; false when somebody else did.
+///
+/// Who looks at a lock shares it for a moment, since there is no other way to ask. A lock that can
+/// be shared is nobody's, then, and is tried again.
+fn lock(file: &File) -> io::Result<bool> {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(source),
+        }
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock()?,
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(source)) => return Err(source),
+        }
+        thread::yield_now();
+    }
+    Ok(false)
+}
+
+impl Drop for Lock {
     fn drop(&mut self) {
         // A child process between its fork and its exec has the descriptor too, so that closing
         // ours might not be enough.
@@ -137,8 +207,8 @@ fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file of the state directory for reading and writing, but not through a link.
-fn open_existing(path: &Path) -> Result<File, StoreError> {
+/// Opens a file of the state directory, but not through a link.
+fn open_existing(path: &Path, options: &OpenOptions) -> Result<File, StoreError> {
     let failed = |source| StoreError::file(path, source);
     let seen = fs::symlink_metadata(path).map_err(failed)?;
     let strange = || StoreError::NotAFile {
@@ -147,11 +217,7 @@ fn open_existing(path: &Path) -> Result<File, StoreError> {
     if !seen.is_file() || seen.nlink() != 1 {
         return Err(strange());
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(failed)?;
+    let file = options.open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
     if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
         return Err(strange());
@@ -246,7 +312,7 @@ mod tests {
         let start: String = command.chars().take(40).collect();
         assert!(text.contains(&start), "{text}");
         // As a child process that was forked and has not yet begun its program.
-        let inherited = first.file.try_clone().unwrap();
+        let inherited = first._lock.file.try_clone().unwrap();
         drop(first);
         RunLock::take(parent.path()).unwrap();
         drop(inherited);

@@ -9,6 +9,7 @@
 //! | File | Holds |
 //! |---|---|
 //! | `lock` | the run lock: locked (`flock`) while a run may write to DNS; one line names its process, which means nothing once the lock is free |
+//! | `daemon.lock` | the daemon lock, of the same kind: locked while a daemon keeps this directory |
 //! | `store.sqlite3` | the database below; `-wal` and `-shm` beside it belong to it, so copy and move all three together |
 //!
 //! The store itself takes several writers at once: SQLite lets one after the other in. So an
@@ -63,14 +64,28 @@
 //! `overrides` (`host`, `state`, `reason`, `actor`, `made_at`, `until`): an operator's word on a
 //! host, `up` or `down`. It holds while the clock is before `until`; a row that has ended means
 //! nothing, and goes with the next write to this table.
+//!
+//! `tracks` (`host`, `settled`, `since`, `failures`, `successes`, `first_failure`, `newest_began`,
+//! `newest_passed`, `newest_text`): what the samples of each host have come to, as
+//! [`Track`] says it, so that a daemon goes on where the one before it ended. `settled` is
+//! `unknown`, `up` or `down`; the last three are NULL together. A row outlives its host.
+//!
+//! `samples` (`host`, `began`, `took` in microseconds, `passed`, `text`): the samples of the last
+//! hour, to be looked at; nothing is decided by them. Those out of the hour go with each write to
+//! this table.
+//!
+//! `pause` (`one`, which is 1, `reason`, `actor`, `made_at`, `until`): at most one row, an
+//! operator's word that a daemon must not write to DNS. It ends as an override does.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod error;
 mod files;
+mod health;
 mod history;
 mod journal;
 mod overrides;
+mod pause;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -87,14 +102,16 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use crate::model::{Change, HistoryEntry, Memory, Name, Observed, Outcome, Override, Srv};
+use crate::model::{
+    Change, HistoryEntry, KeptSample, Memory, Name, Observed, Outcome, Override, Pause, Srv, Track,
+};
 use files::StateDirectory;
 use journal::Journal;
 use writer::{Job, Written};
 
 pub use crate::model::ChangeId;
 pub use error::StoreError;
-pub use files::RunLock;
+pub use files::{DaemonLock, RunLock};
 pub use history::HistoryQuery;
 
 /// Between two looks whether the run lock is free: nothing tells when it becomes so.
@@ -185,7 +202,10 @@ impl Store {
         let connection = schema::open(&directory)?;
         // A store that misses a table is refused here, not at the first intent.
         Journal::prepare(&connection, &path)?;
-        overrides::check(&connection).map_err(|error| StoreError::database(&path, error))?;
+        overrides::check(&connection)
+            .and_then(|()| health::check(&connection))
+            .and_then(|()| pause::check(&connection))
+            .map_err(|error| StoreError::database(&path, error))?;
 
         let (jobs, queue) = mpsc::channel();
         let commits = Arc::new(AtomicU64::new(0));
@@ -227,6 +247,22 @@ impl Store {
         }
     }
 
+    /// Takes the lock that a daemon holds as long as it runs; returns at once.
+    ///
+    /// [`StoreError::DaemonRuns`] names the daemon that has it. It is not the run lock, which a
+    /// daemon takes too, for each of its runs that may write.
+    pub fn lock_daemon(&self) -> Result<DaemonLock, StoreError> {
+        DaemonLock::take(self.writer.directory.path())
+    }
+
+    /// Who keeps this state directory as a daemon: process, since when, command; `None`: nobody.
+    ///
+    /// Makes no file, and keeps no daemon from starting meanwhile. A lock that cannot be looked at
+    /// is nobody's either.
+    pub fn daemon_holder(state_dir: &Path) -> Option<String> {
+        DaemonLock::holder(state_dir)
+    }
+
     /// Reads the memory without lock and without making a file; empty when there is no store.
     ///
     /// Blocks while it reads. Works beside a writer, and where nothing can be written.
@@ -239,6 +275,24 @@ impl Store {
     pub fn read_overrides(state_dir: &Path, now: Timestamp) -> Result<Vec<Override>, StoreError> {
         let held = schema::read(state_dir, |connection| overrides::read(connection, now))?;
         Ok(held.unwrap_or_default())
+    }
+
+    /// Reads the pause that holds, as [`Store::read_memory`] reads the memory.
+    pub fn read_pause(state_dir: &Path, now: Timestamp) -> Result<Option<Pause>, StoreError> {
+        let held = schema::read(state_dir, |connection| pause::read(connection, now))?;
+        Ok(held.flatten())
+    }
+
+    /// Reads the tracks, by host, as [`Store::read_memory`] reads the memory.
+    pub fn read_tracks(state_dir: &Path) -> Result<Vec<(Name, Track)>, StoreError> {
+        Ok(schema::read(state_dir, health::tracks)?.unwrap_or_default())
+    }
+
+    /// Reads the samples begun since then, by host and time, as [`Store::read_memory`] reads the
+    /// memory; those of the last hour are kept.
+    pub fn read_samples(state_dir: &Path, since: Timestamp) -> Result<Vec<KeptSample>, StoreError> {
+        let kept = schema::read(state_dir, |connection| health::samples(connection, since))?;
+        Ok(kept.unwrap_or_default())
     }
 
     /// Reads the history without lock and without making a file, the newest change first.
@@ -310,6 +364,54 @@ impl Store {
     /// Remembers that the hosts were up; an earlier time than the remembered one changes nothing.
     pub async fn seen_up(&self, hosts: Vec<Name>, at: Timestamp) -> Result<(), StoreError> {
         self.write(move |journal| journal.seen_up(&hosts, at)).await
+    }
+
+    /// Stores the tracks in the place of these hosts' former ones, and the samples beside those of
+    /// the last hour; resolves when all of it is durable.
+    ///
+    /// Times and lengths are kept in whole microseconds. A sample of the same host and beginning
+    /// as a kept one takes its place.
+    pub async fn keep_health(
+        &self,
+        tracks: Vec<(Name, Track)>,
+        samples: Vec<KeptSample>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |journal| {
+            health::keep(journal.connection(), &tracks, &samples, now)
+                .map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// What the samples of each host had come to, by host.
+    pub async fn tracks(&self) -> Result<Vec<(Name, Track)>, StoreError> {
+        self.read(|journal| health::tracks(journal.connection()))
+            .await
+    }
+
+    /// The pause that holds at `now`.
+    pub async fn pause(&self, now: Timestamp) -> Result<Option<Pause>, StoreError> {
+        self.read(move |journal| pause::read(journal.connection(), now))
+            .await
+    }
+
+    /// Stores the pause in the place of a former one.
+    ///
+    /// Needs no run lock. Resolves when it is durable.
+    pub async fn set_pause(&self, pause: Pause) -> Result<(), StoreError> {
+        self.write(move |journal| {
+            pause::set(journal.connection(), &pause).map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// Ends the pause; false when none held.
+    pub async fn clear_pause(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |journal| {
+            pause::clear(journal.connection(), now).map_err(|error| journal.failed(error))
+        })
+        .await
     }
 
     /// The overrides that hold at `now`, by host.

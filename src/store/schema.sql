@@ -51,3 +51,34 @@ CREATE TABLE overrides (
   made_at INTEGER NOT NULL,
   until   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tracks (
+  host          TEXT    PRIMARY KEY NOT NULL COLLATE NOCASE,
+  settled       TEXT    NOT NULL CHECK (settled IN ('unknown', 'up', 'down')),
+  since         INTEGER,
+  failures      INTEGER NOT NULL,
+  successes     INTEGER NOT NULL,
+  first_failure INTEGER,
+  newest_began  INTEGER,
+  newest_passed INTEGER CHECK (newest_passed IN (0, 1)
+                               AND (newest_passed IS NULL) = (newest_began IS NULL)),
+  newest_text   TEXT    CHECK ((newest_text IS NULL) = (newest_began IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE samples (
+  host   TEXT    NOT NULL COLLATE NOCASE,
+  began  INTEGER NOT NULL,
+  took   INTEGER NOT NULL,
+  passed INTEGER NOT NULL CHECK (passed IN (0, 1)),
+  text   TEXT    NOT NULL,
+  PRIMARY KEY (host, began)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX samples_by_time ON samples (began);
+
+CREATE TABLE pause (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  reason  TEXT,
+  actor   TEXT    NOT NULL,
+  made_at INTEGER NOT NULL,
+  until   INTEGER NOT NULL
+) STRICT;

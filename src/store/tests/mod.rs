@@ -1,9 +1,12 @@
 //! Tests of the store as a whole, and what they share.
 
+mod daemon;
 mod durability;
+mod health;
 mod history;
 mod memory;
 mod overrides;
+mod pause;
 mod refusal;
 mod rows;
 mod together;

@@ -148,17 +148,26 @@ fn damaged(how: &str, damage: impl FnOnce(Vec<u8>) -> Vec<u8>) {
 fn a_store_without_its_tables_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
-    for table in ["overrides", "removals"] {
-        database(dir.path())
-            .execute_batch(&format!("DROP TABLE {table}"))
-            .unwrap();
+    for table in ["overrides", "tracks", "samples", "pause", "removals"] {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path());
+        drop_table(dir.path(), table);
         let error = Store::open(dir.path()).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    }
+    for table in ["overrides", "removals"] {
+        drop_table(dir.path(), table);
     }
     let error = Store::read_memory(dir.path(), at(0)).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     let error = Store::read_overrides(dir.path(), at(0)).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+fn drop_table(dir: &Path, table: &str) {
+    database(dir)
+        .execute_batch(&format!("DROP TABLE {table}"))
+        .unwrap();
 }
 
 /// What a crash leaves that came between making the file and filling it.
@@ -183,6 +192,7 @@ async fn files_are_their_owners_alone() {
     };
     let store = Store::open(dir.path()).unwrap();
     let _lock = store.lock_run(Duration::ZERO).await.unwrap();
+    let _daemon = store.lock_daemon().unwrap();
     store.intent(intent("a.", 1, &[], &["k."])).await.unwrap();
     let mut seen = Vec::new();
     for entry in fs::read_dir(dir.path()).unwrap() {
@@ -194,6 +204,7 @@ async fn files_are_their_owners_alone() {
     }
     seen.sort();
     let expected = [
+        "daemon.lock",
         "lock",
         "store.sqlite3",
         "store.sqlite3-shm",
