@@ -3,6 +3,7 @@
 //! No I/O, no clock, no hickory types. The words are those of `docs/architecture.md`:
 //! desired, sample, verdict, observed, held, foreign, retired, outcome.
 
+pub mod alert;
 pub mod change;
 pub mod history;
 pub mod host;
@@ -20,6 +21,7 @@ pub mod track;
 pub mod verdict;
 pub mod zone;
 
+pub use alert::{Alert, AlertIdentity, AlertKind};
 pub use change::{Change, ChangeKind, Reason, ReasonCode};
 pub use history::{ChangeId, Ended, HistoryEntry};
 pub use host::{Check, Health, Host, Role};

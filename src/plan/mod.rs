@@ -9,6 +9,7 @@
 //! A plan names every record; nothing is decided when it is applied. The same input gives the
 //! same plan, in the same order.
 
+mod alerts;
 mod approved;
 mod desired;
 mod diff;
@@ -17,6 +18,7 @@ mod guard;
 mod report;
 mod rollback;
 
+pub use alerts::{alerts_of, unreadable};
 pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusal};
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};
 pub use report::{

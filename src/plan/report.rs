@@ -141,6 +141,14 @@ impl ZonePlan {
         !self.changes.is_empty()
     }
 
+    /// Says that too few hosts are left published; for plans that are [`ZonePlan::short_of_hosts`].
+    pub fn short_of_hosts_text(&self) -> String {
+        format!(
+            "fewer hosts than min_hosts that are not down are left published in {}",
+            self.zone
+        )
+    }
+
     /// True when a guard other than the change policy withheld something.
     pub fn is_held(&self) -> bool {
         self.held.iter().any(|held| held.guard != Guard::Policy)

@@ -1,5 +1,6 @@
 //! Scenarios in, one line of text out; and what holds for every zone there could be.
 
+mod alerts;
 mod desired;
 mod diff;
 mod guards;

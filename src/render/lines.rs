@@ -142,7 +142,7 @@ pub(super) fn zone_section(plan: &ZonePlan, layout: Layout) -> Section {
     lines.held(plan);
     lines.foreign(plan);
     if plan.short_of_hosts {
-        lines.folded(Tone::Held, 0, &format!("! {}", short_of_hosts(plan)));
+        lines.folded(Tone::Held, 0, &format!("! {}", plan.short_of_hosts_text()));
     }
     Section {
         zone: plan.zone.to_string(),
@@ -180,14 +180,6 @@ pub(super) fn changes(owner: &Name, changes: &[Change], layout: Layout) -> Vec<L
     };
     lines.changes(owner, changes);
     lines.lines
-}
-
-/// Says that too few hosts are left published.
-pub(super) fn short_of_hosts(plan: &ZonePlan) -> String {
-    format!(
-        "fewer hosts than min_hosts that are not down are left published in {}",
-        plan.zone
-    )
 }
 
 struct Lines {

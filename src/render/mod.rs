@@ -6,6 +6,7 @@
 //! json, nagios                         what programs read
 //! history                              recorded changes, for people and programs
 //! probe                                what `probe` found, as text and JSON
+//! hook                                 what `on_change` and `on_alert` read
 //! ```
 //!
 //! `overrides` and `failover` are what the commands of these names say.
@@ -14,6 +15,7 @@
 
 pub mod failover;
 pub mod history;
+pub mod hook;
 pub mod html;
 pub mod json;
 mod lines;

@@ -16,7 +16,7 @@ use std::fmt;
 use crate::model::State as HostState;
 use crate::plan::{Guard, Plan, ZoneResult};
 
-use super::lines::{counted, one_line, short_of_hosts};
+use super::lines::{counted, one_line};
 
 /// What the plugin says of the service; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ fn judge(zone: &ZoneResult, strict: bool) -> (State, String) {
         return (State::Critical, text);
     }
     if plan.short_of_hosts {
-        return (State::Critical, short_of_hosts(plan));
+        return (State::Critical, plan.short_of_hosts_text());
     }
     if plan.is_pending() {
         let text = format!("{} pending", counted(plan.changes.len(), "change"));
