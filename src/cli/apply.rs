@@ -24,12 +24,23 @@ pub(super) fn run(
     arguments: &ApplyArgs,
     bars: &Bars,
 ) -> Result<ExitStatus, Failure> {
+    run_as("apply", config, arguments, bars)
+}
+
+/// The same for another command, whose name the history tells.
+pub(super) fn run_as(
+    command: &str,
+    config: &Config,
+    arguments: &ApplyArgs,
+    bars: &Bars,
+) -> Result<ExitStatus, Failure> {
     setup::run(bars, async |session| {
-        apply(config, arguments, session).await
+        apply(command, config, arguments, session).await
     })
 }
 
 async fn apply(
+    command: &str,
     config: &Config,
     arguments: &ApplyArgs,
     session: &Session<'_>,
@@ -87,7 +98,7 @@ async fn apply(
         Some(approved) => approved.plan.digest.clone(),
         None => plan::digest(&plan),
     };
-    let actor = edge::actor("apply");
+    let actor = edge::actor(command);
     let writing = Writing {
         store: &store,
         lock: &lock,
@@ -207,7 +218,7 @@ pub(super) async fn check_verdicts(
     if !relied_on.any(is_outdated) {
         return Ok(());
     }
-    let fresh = reconcile::one_shot(config, zones, session.surroundings()).await;
+    let fresh = setup::ask(config, zones, session).await;
     session.check_interrupt()?;
     let relied_on = config.hosts.iter().zip(&verdicts.hosts);
     for ((host, then), now) in relied_on.zip(&fresh.hosts) {

@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod probe;
 mod rollback;
+mod run;
 mod setup;
 
 use std::ffi::OsString;
@@ -101,6 +102,18 @@ enum Command {
     /// Plan, show, ask, apply, and read back
     #[command(after_help = "Example: srvkeeper apply corp.example --yes")]
     Apply(ApplyArgs),
+    /// Keep probing, and keep the zones: the daemon
+    #[command(
+        after_help = "Writes only where [daemon] mode = \"enforce\". SIGHUP reads the configuration again, SIGTERM and
+Ctrl-C finish the updates under way and end it. --once is for cron and timers; beside a daemon it
+takes --audit.
+
+Examples:
+  srvkeeper run
+  srvkeeper run --once                     exits as apply --yes; in mode \"audit\" as plan
+  srvkeeper run --once --audit             exits 0 nothing to do, 2 pending, 3 held"
+    )]
+    Run(RunArgs),
     /// Withdraw a failed host and publish another in its place, in every zone, now
     #[command(
         after_help = "Both hosts are forced, so that later runs keep it so, until --for is over or
@@ -203,6 +216,17 @@ struct ApplyArgs {
     /// Let this many hosts leave each zone in this run, whatever max_removals says
     #[arg(long, value_name = "N")]
     allow_removals: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Go through all zones once, and end
+    #[arg(long)]
+    once: bool,
+
+    /// Never write, whatever the configuration says
+    #[arg(long)]
+    audit: bool,
 }
 
 /// How long an override holds, and why.
@@ -432,7 +456,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> End {
     };
     edge::set_color(cli.color);
     let bars = edge::bars(cli.log_format, cli.quiet);
-    edge::start_log(cli.log_format, cli.verbose, cli.quiet, &bars);
+    // A daemon's log is all that there is to see of it.
+    let daemon = matches!(cli.command, Command::Run(RunArgs { once: false, .. }));
+    let verbose = cli.verbose.saturating_add(u8::from(daemon));
+    edge::start_log(cli.log_format, verbose, cli.quiet, &bars);
     let done = dispatch(&cli, &bars).and_then(|done| edge::check_written().map(|()| done));
     match done {
         Ok(done) => done,
@@ -460,6 +487,7 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::Check => check::run(&config()?).map(End::from),
         Command::Plan(arguments) => plan::run(&config()?, arguments, bars),
         Command::Apply(arguments) => apply::run(&config()?, arguments, bars).map(End::from),
+        Command::Run(arguments) => run::run(config()?, arguments, bars),
         Command::Failover(arguments) => failover::run(&config()?, arguments, bars).map(End::from),
         Command::Host(command) => host::run(&config()?, command).map(End::from),
         Command::History(arguments) => history::run(&config()?, arguments).map(End::from),

@@ -41,7 +41,7 @@ async fn roll_back(
         .checked_add(arguments.length)
         .unwrap_or(Timestamp::MAX);
     let connections = Connections::new(config);
-    let probed = reconcile::one_shot(config, &[index], session.surroundings()).await;
+    let probed = setup::ask(config, &[index], session).await;
     session.check_interrupt()?;
     let ground = Ground {
         config,

@@ -1,6 +1,6 @@
 //! What commands share: the zones and hosts asked for, verdicts, what is remembered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use tracing::warn;
@@ -149,7 +149,20 @@ pub(super) async fn verdicts(
     if selection.no_probe {
         return reconcile::not_probed(config);
     }
-    reconcile::one_shot(config, zones, session.surroundings()).await
+    ask(config, zones, session).await
+}
+
+/// The verdicts on the hosts of these zones: a running daemon's where they are fresh, the others
+/// are asked.
+pub(super) async fn ask(config: &Config, zones: &[usize], session: &Session<'_>) -> Verdicts {
+    let known = reconcile::fresh_verdicts(config).unwrap_or_else(|error| {
+        warn!(
+            "every host is asked, since what the daemon knows cannot be read: {}",
+            chain(&error)
+        );
+        BTreeMap::new()
+    });
+    reconcile::one_shot(config, zones, &known, session.surroundings()).await
 }
 
 /// What earlier runs and operators left, for a command that writes nothing; without it planning

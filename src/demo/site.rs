@@ -1,5 +1,6 @@
 //! What an administrator has: a primary, a key, a configuration, and `apply --yes`.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -150,7 +151,7 @@ impl<'a> Site<'a> {
             progress: &Quiet,
             interrupt: &interrupt,
         };
-        let probed = reconcile::one_shot(config, &zones, surroundings).await;
+        let probed = reconcile::one_shot(config, &zones, &BTreeMap::new(), surroundings).await;
         let lock = reconcile::begin(config, &connections, &store, reconcile::PATIENCE).await?;
         let recalled = reconcile::recall(config, &store, &probed).await?;
         let verdicts = recalled.verdicts(config, probed);

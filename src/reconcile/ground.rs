@@ -16,7 +16,7 @@ use super::{Connections, Work, ZoneReport, settle};
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What earlier runs and operators left for this one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recalled {
     /// What the guards must know.
     pub memory: Memory,
@@ -31,7 +31,8 @@ impl Recalled {
     }
 }
 
-/// Takes the run lock, waiting at most so long for it, and settles what an earlier run left open.
+/// Takes the run lock, waiting at most so long for it, and settles what an earlier run left open in
+/// any zone.
 ///
 /// Nothing may be planned for writing before.
 pub async fn begin(
@@ -41,7 +42,8 @@ pub async fn begin(
     wait: Duration,
 ) -> Result<RunLock, StoreError> {
     let lock = store.lock_run(wait).await?;
-    settle(config, connections, store, &lock).await?;
+    let zones: Vec<usize> = (0..config.zones.len()).collect();
+    settle(config, connections, store, &lock, &zones).await?;
     Ok(lock)
 }
 
@@ -53,11 +55,22 @@ pub async fn recall(
     store: &Store,
     probed: &Verdicts,
 ) -> Result<Recalled, StoreError> {
-    let now = Timestamp::now();
-    store.seen_up(seen_up(config, probed), now).await?;
+    note_up(config, store, probed).await?;
+    recall_noted(config, store).await
+}
+
+/// Stores which hosts answered; `probed` are the verdicts of the probes, no override applied.
+pub async fn note_up(config: &Config, store: &Store, probed: &Verdicts) -> Result<(), StoreError> {
+    store
+        .seen_up(seen_up(config, probed), Timestamp::now())
+        .await
+}
+
+/// Recalls what a plan depends on, where others note which hosts answer.
+pub async fn recall_noted(config: &Config, store: &Store) -> Result<Recalled, StoreError> {
     Ok(Recalled {
         memory: store.memory(interval_begin(config)).await?,
-        overrides: store.overrides(now).await?,
+        overrides: store.overrides(Timestamp::now()).await?,
     })
 }
 

@@ -14,10 +14,12 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::Connections;
-pub use ground::{PATIENCE, Recalled, assemble, begin, interval_begin, read, recall, work};
+pub use ground::{
+    PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
+};
 pub use settle::settle;
 pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
-pub use verdicts::{HostAnswer, not_probed, one_shot, probe_hosts};
+pub use verdicts::{HostAnswer, fresh_verdicts, not_probed, one_shot, probe_hosts};
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -98,7 +100,7 @@ pub enum OnConflict {
 }
 
 /// What became of one zone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ZoneReport {
     /// Index into the configured zones.
     pub index: usize,

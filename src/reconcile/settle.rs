@@ -13,9 +13,11 @@ use crate::store::{OpenIntent, RunLock, Store, StoreError};
 
 use super::{Connections, ZONES_AT_ONCE};
 
-/// Closes every open intent whose zone can be read; the others stay open for the next start.
+/// Closes the open intents of the given zones (indexes), and of zones that are configured no more,
+/// where the zone can be read; the others stay open for the next start.
 ///
-/// Under the run lock no update is under way, so that an open intent is one that a crash left.
+/// Under the run lock no other process has an update under way, so that an open intent of a zone
+/// that this one does not write either is one that a crash left.
 /// Zones are read side by side: after a crash in the middle of many, a dead server costs one
 /// time-out, not one for each.
 pub async fn settle(
@@ -23,8 +25,14 @@ pub async fn settle(
     connections: &Connections,
     store: &Store,
     _lock: &RunLock,
+    zones: &[usize],
 ) -> Result<(), StoreError> {
-    let mut outcomes = stream::iter(store.open_intents().await?)
+    let concerned = store
+        .open_intents()
+        .await?
+        .into_iter()
+        .filter(|open| position(config, open).is_none_or(|index| zones.contains(&index)));
+    let mut outcomes = stream::iter(concerned)
         .map(|open| async move {
             let outcome = outcome_of(config, connections, &open).await;
             (open, outcome)
@@ -52,7 +60,7 @@ async fn outcome_of(
             serial: None,
         })
     };
-    let Some(zone) = find_zone(config, open) else {
+    let Some(zone) = position(config, open).and_then(|index| config.zones.get(index)) else {
         return gone("the zone is no longer configured");
     };
     let connection = match connections.of(zone, intent.server) {
@@ -87,9 +95,10 @@ fn warn_unsettled(zone: &Zone, error: &dyn std::error::Error) {
     warn!(zone = %zone.name, "an earlier run's update cannot be settled yet: {}", chain(error));
 }
 
-fn find_zone<'a>(config: &'a Config, open: &OpenIntent) -> Option<&'a Zone> {
+/// The zone's index in the configuration.
+fn position(config: &Config, open: &OpenIntent) -> Option<usize> {
     config
         .zones
         .iter()
-        .find(|zone| zone.name == open.intent.zone && zone.owner == open.intent.owner)
+        .position(|zone| zone.name == open.intent.zone && zone.owner == open.intent.owner)
 }

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
 use tracing::debug;
 
 use crate::config::Config;
 use crate::health::{self, Next, Probed};
-use crate::model::{Canary, Host, Role, Sample, Verdict, Verdicts};
+use crate::model::{Canary, Host, Name, Role, Sample, State, Track, Verdict, Verdicts};
 use crate::probe::{canary, probe};
+use crate::store::{Store, StoreError};
 
 use super::{Event, Stage, Surroundings};
 
@@ -37,9 +39,13 @@ pub fn not_probed(config: &Config) -> Verdicts {
 /// A host is up at its first success and down after `fall` failures in a row, the tries spaced by
 /// its interval. Whoever was last asked before another host first failed is then asked once more,
 /// so that an outage on our side shows in all of them.
+///
+/// `known` are fresh verdicts by index, as a running daemon has them: these hosts are not asked,
+/// but once more where that is needed.
 pub async fn one_shot(
     config: &Config,
     zones: &[usize],
+    known: &BTreeMap<usize, Verdict>,
     surroundings: Surroundings<'_>,
 ) -> Verdicts {
     let concerned: BTreeSet<usize> = zones
@@ -47,10 +53,12 @@ pub async fn one_shot(
         .filter_map(|&zone| config.zones.get(zone))
         .flat_map(|zone| zone.hosts.iter().copied())
         .collect();
-    let mut tries = settle_all(to_probe(config, &concerned), surroundings).await;
-    let canary = canary_if_needed(&config.canary, &tries).await;
+    let to_ask = to_probe(config, &concerned).filter(|(index, _host)| !known.contains_key(index));
+    let mut tries = settle_all(to_ask, surroundings).await;
+    let known_down = known.values().any(|verdict| verdict.state == State::Down);
+    let canary = canary_if_needed(&config.canary, &tries, known_down).await;
 
-    let verdicts = judge_inventory(config, &concerned, &tries, canary);
+    let verdicts = judge_inventory(config, &concerned, known, &tries, canary);
     let again: Vec<(usize, &Host)> = to_probe(config, &concerned)
         .filter(|(index, _host)| {
             verdicts
@@ -78,7 +86,33 @@ pub async fn one_shot(
     for (index, probed) in confirmations {
         tries.entry(index).or_default().extend(probed);
     }
-    judge_inventory(config, &concerned, &tries, canary)
+    judge_inventory(config, &concerned, known, &tries, canary)
+}
+
+/// The verdicts that a running daemon has come to on up and down hosts, by index, where their
+/// samples are fresh.
+pub fn fresh_verdicts(config: &Config) -> Result<BTreeMap<usize, Verdict>, StoreError> {
+    let state_dir = &config.daemon.state_dir;
+    if Store::daemon_holder(state_dir).is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let now = Timestamp::now();
+    let tracks: BTreeMap<Name, Track> = Store::read_tracks(state_dir)?.into_iter().collect();
+    let verdict = |host: &Host| {
+        let track = tracks.get(host.name())?;
+        // The canary is asked by whoever uses these.
+        let verdict = health::track::verdict(track, &host.health, Canary::Unused, None, now);
+        let is_settled = match verdict.state {
+            State::Up => true,
+            State::Down => !verdict.recovering,
+            State::Suspect | State::Unknown => false,
+        };
+        is_settled.then_some(verdict)
+    };
+    Ok((0..)
+        .zip(&config.hosts)
+        .filter_map(|(index, host)| Some((index, verdict(host)?)))
+        .collect())
 }
 
 /// What asking one host for its own sake gave.
@@ -102,7 +136,7 @@ pub async fn probe_hosts(
         .zip(hosts)
         .filter(|(_index, host)| !host.health.is_trusted());
     let mut tries = settle_all(asked, surroundings).await;
-    let canary = canary_if_needed(canaries, &tries).await;
+    let canary = canary_if_needed(canaries, &tries, false).await;
     (0..)
         .zip(hosts)
         .map(|(index, host)| {
@@ -163,14 +197,18 @@ async fn until_settled(host: &Host, surroundings: Surroundings<'_>) -> Vec<Probe
     tries
 }
 
-/// Asks the canaries when a host failed.
-async fn canary_if_needed(canaries: &[SocketAddr], tries: &BTreeMap<usize, Vec<Probed>>) -> Canary {
+/// Asks the canaries when a host failed, or one is known to be down.
+async fn canary_if_needed(
+    canaries: &[SocketAddr],
+    tries: &BTreeMap<usize, Vec<Probed>>,
+    known_down: bool,
+) -> Canary {
     let somebody_failed = tries
         .values()
         .flatten()
         .flatten()
         .any(|sample| !sample.passed());
-    if somebody_failed {
+    if somebody_failed || known_down {
         canary(canaries, CANARY_TIMEOUT).await
     } else {
         Canary::Unused
@@ -180,6 +218,7 @@ async fn canary_if_needed(canaries: &[SocketAddr], tries: &BTreeMap<usize, Vec<P
 fn judge_inventory(
     config: &Config,
     concerned: &BTreeSet<usize>,
+    known: &BTreeMap<usize, Verdict>,
     tries: &BTreeMap<usize, Vec<Probed>>,
     canary: Canary,
 ) -> Verdicts {
@@ -190,8 +229,12 @@ fn judge_inventory(
         if !concerned.contains(&index) {
             return Verdict::unknown("in none of the zones asked for");
         }
-        let tries = tries.get(&index).map_or(&[][..], Vec::as_slice);
-        judge(host, tries, canary)
+        match (tries.get(&index), known.get(&index)) {
+            (None, Some(known)) => known.clone(),
+            // Asked once more, however often it takes to be down.
+            (Some(tries), Some(_)) => health::one_shot(tries, &host.health, canary),
+            (tries, None) => judge(host, tries.map_or(&[][..], Vec::as_slice), canary),
+        }
     };
     Verdicts {
         hosts: config

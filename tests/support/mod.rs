@@ -17,6 +17,7 @@
 
 mod address;
 mod bind;
+mod daemon;
 mod kms;
 mod knot;
 mod primary;
@@ -26,6 +27,7 @@ mod tools;
 
 pub(crate) use address::unused_address;
 pub(crate) use bind::Bind;
+pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
 pub(crate) use primary::{Primary, ZoneText};

@@ -22,6 +22,12 @@ const LONGEST_RUN: &str = "120";
 /// An installation in a temporary folder. The tables of the configuration are TOML text.
 pub(crate) struct Site {
     folder: TempDir,
+    /// `mode` of `[daemon]`.
+    pub(crate) mode: &'static str,
+    /// Further tables.
+    pub(crate) more: String,
+    /// Further keys of `[daemon]`.
+    pub(crate) daemon: String,
     /// `[record]`.
     pub(crate) record: String,
     /// `[health]`.
@@ -38,6 +44,9 @@ impl Site {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            mode: "enforce",
+            more: String::new(),
+            daemon: String::new(),
             record: String::new(),
             health: "rise = 1\nfall = 2\ninterval = \"500ms\"\ntimeout = \"500ms\"".to_owned(),
             policy: String::new(),
@@ -108,6 +117,12 @@ impl Site {
         self
     }
 
+    /// Sets further keys of `[daemon]`.
+    pub(crate) fn daemon(mut self, keys: &str) -> Self {
+        keys.clone_into(&mut self.daemon);
+        self
+    }
+
     /// A path in the installation's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -139,13 +154,19 @@ impl Site {
         Running { child }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Writes the configuration file as the installation is now.
+    pub(crate) fn configure(&self) -> PathBuf {
         let file = self.path("srvkeeper.toml");
         let configuration = self.configuration();
         // Another run may be reading it.
         if fs::read_to_string(&file).ok().as_ref() != Some(&configuration) {
             fs::write(&file, configuration).unwrap();
         }
+        file
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let file = self.configure();
         let mut command = Command::new("timeout");
         command
             // In the foreground it passes a signal on once, and to its child alone.
@@ -186,15 +207,18 @@ impl Site {
             .collect();
         format!(
             "version = 1\n\
-             [daemon]\nmode = \"enforce\"\nstate_dir = \"{}\"\n\
-             [record]\n{}\n[health]\n{}\n[policy]\n{}\n{}{}{}",
+             [daemon]\nmode = \"{}\"\nstate_dir = \"{}\"\n{}\n\
+             [record]\n{}\n[health]\n{}\n[policy]\n{}\n{}{}{}{}",
+            self.mode,
             state_dir.display(),
+            self.daemon,
             self.record,
             self.health,
             self.policy,
             servers,
             self.hosts,
-            self.zones
+            self.zones,
+            self.more
         )
     }
 }

@@ -1,0 +1,239 @@
+//! The daemon: probes hosts at their intervals, and reconciles zones by timer and transition.
+//!
+//! ```text
+//! probing ──► samples ──► keeper ──► batches: recall, plan, lock, apply ──► reports
+//!                          │  ▲                                               │
+//! signals ──► Control ─────┘  └──────── schedule: when each zone is due ◄─────┘
+//! ```
+//!
+//! One loop (`keeper`) owns what is known of the hosts and decides when a zone is due; `batch` walks
+//! through zones that are due together, by the same `reconcile::run_once` as every command, without
+//! keeping the loop from its other work; `schedule` is a table with time passed in; `polling` looks
+//! for what operators said. A reload ends one keeper and begins the next with the tracks of its
+//! hosts.
+
+#![allow(clippy::disallowed_methods, reason = "shell")]
+
+mod alerts;
+mod batch;
+mod keeper;
+mod notify;
+mod polling;
+mod probing;
+mod schedule;
+mod signals;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use crate::authority::{AuthorityError, AuthoritySettings, Primary};
+use crate::config::{self, Config, ConfigError, Key, Mode};
+use crate::exit::chain;
+use crate::hooks::Hooks;
+use crate::model::{Name, Verdict};
+use crate::reconcile::ZoneReport;
+use crate::store::{Store, StoreError};
+use keeper::{Carried, Ears, End, Keeper};
+
+pub use signals::signals;
+
+/// Time for the embedded primary to finish what it is doing.
+const PRIMARY_SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// Time for the hooks that wait.
+const HOOKS_SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// What the daemon is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Read the configuration again.
+    Reload,
+    /// Finish what is under way, and end.
+    Stop,
+}
+
+/// What the daemon tells.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It has begun, or begun anew with another configuration.
+    Ready,
+    /// A host is in another state.
+    Transition {
+        /// The host.
+        host: &'a Name,
+        /// What is believed of it now.
+        verdict: &'a Verdict,
+    },
+    /// Zones were walked through.
+    Reconciled {
+        /// What became of each.
+        reports: &'a [ZoneReport],
+        /// Who asked.
+        actor: &'a str,
+    },
+    /// A new configuration was refused; the old one stays in force.
+    ReloadRefused,
+}
+
+/// Hears what the daemon tells; returns at once.
+pub type Listener<'a> = dyn Fn(Event<'_>) + 'a;
+
+/// How the daemon runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Never write, whatever the configuration's `mode` is.
+    pub audit: bool,
+}
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory cannot be used, or another daemon has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedded primary does not serve.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The embedded primary's key is not one that it can take.
+    #[error("[authority] key \"{key}\" is no TSIG key; the embedded primary takes no other kind")]
+    AuthorityKey {
+        /// Its name.
+        key: String,
+    },
+    /// Nobody would hear the signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs until [`Control::Stop`], or until nobody is left to say it.
+///
+/// Must be called within a tokio runtime.
+pub async fn run(
+    config: Config,
+    options: Options,
+    control: &mut mpsc::Receiver<Control>,
+    listener: &Listener<'_>,
+) -> Result<(), DaemonError> {
+    let store = Store::open(&config.daemon.state_dir)?;
+    let _alone = store.lock_daemon()?;
+    let primary = start_primary(&config).await?;
+    let mut carried = Carried {
+        tracks: store.tracks().await?.into_iter().collect(),
+        ..Carried::default()
+    };
+    let mut config = Arc::new(config);
+    let mut cause = "start";
+    loop {
+        let hooks = Hooks::start(&config.daemon.on_change, &config.daemon.on_alert);
+        let ears = Ears {
+            listener,
+            hooks: &hooks,
+        };
+        let mut keeper = Keeper::start(
+            Arc::clone(&config),
+            options,
+            store.clone(),
+            carried,
+            cause,
+            ears,
+        );
+        notify::ready();
+        listener(Event::Ready);
+        let end = keeper.serve(control).await;
+        if matches!(end, End::Stop) {
+            notify::stopping();
+        }
+        carried = keeper.finish().await;
+        hooks.finish(HOOKS_SHUTDOWN).await;
+        match end {
+            End::Reload(next) => config = next,
+            End::Stop => break,
+        }
+        cause = "reload";
+    }
+    if let Some(primary) = primary
+        && timeout(PRIMARY_SHUTDOWN, primary.shutdown()).await.is_err()
+    {
+        warn!("the embedded primary did not stop within {PRIMARY_SHUTDOWN:?}");
+    }
+    Ok(())
+}
+
+async fn start_primary(config: &Config) -> Result<Option<Primary>, DaemonError> {
+    let Some(authority) = &config.authority else {
+        return Ok(None);
+    };
+    let Some(Key::Tsig(key)) = config.keys.get(&authority.key) else {
+        return Err(DaemonError::AuthorityKey {
+            key: authority.key.clone(),
+        });
+    };
+    let primary = Primary::start(AuthoritySettings {
+        listen: authority.listen.clone(),
+        key: key.clone(),
+        zones: authority.zones.clone(),
+        state_dir: config.daemon.state_dir.clone(),
+    })
+    .await?;
+    info!(addresses = ?primary.addresses(), "the embedded primary serves");
+    Ok(Some(primary))
+}
+
+/// Reads the configuration anew; errors are told, and leave the present one in force.
+fn reload(present: &Config) -> Option<Arc<Config>> {
+    let next = match config::load(&present.file) {
+        Ok(next) => next,
+        Err(refused) => {
+            if let ConfigError::Invalid(problems) = &refused {
+                for problem in problems {
+                    error!("{problem}");
+                }
+            }
+            error!(
+                "the new configuration is refused, the old one stays in force: {}",
+                chain(&refused)
+            );
+            return None;
+        }
+    };
+    if let Some(what) = needs_restart(present, &next) {
+        error!(
+            "the new configuration is refused, the old one stays in force: {what} changed, which takes a restart"
+        );
+        return None;
+    }
+    for warning in &next.warnings {
+        warn!("{warning}");
+    }
+    Some(Arc::new(next))
+}
+
+/// What only a new process can change.
+fn needs_restart(present: &Config, next: &Config) -> Option<&'static str> {
+    let authority = |config: &Config| -> Option<(Vec<_>, Vec<PathBuf>, String)> {
+        let authority = config.authority.as_ref()?;
+        Some((
+            authority.listen.clone(),
+            authority.zones.clone(),
+            authority.key.clone(),
+        ))
+    };
+    if present.daemon.state_dir != next.daemon.state_dir {
+        Some("daemon.state_dir")
+    } else if authority(present) != authority(next) {
+        Some("[authority]")
+    } else {
+        None
+    }
+}
+
+/// True when the daemon may write under this configuration, pauses aside.
+fn may_write(config: &Config, options: Options) -> bool {
+    config.daemon.mode == Mode::Enforce && !options.audit
+}

@@ -1,0 +1,154 @@
+//! What systemd is told: ready, reloading, stopping, a line of status, and that we live.
+//!
+//! Without `NOTIFY_SOCKET`, thus without systemd, nothing happens. A notification that cannot be
+//! sent is logged and hurts nothing.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tracing::warn;
+
+/// The configuration is read, and the first zones may be read.
+pub(super) fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// The configuration is read anew; [`ready()`] must follow, also when it was refused.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        // Without the time, systemd 253 and newer would take the reload for failed.
+        Err(error) => warn!("systemd is not told of the reload: no monotonic time: {error}"),
+    }
+}
+
+/// The end has begun.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// What `systemctl status` shows, in one line.
+pub(super) fn status(text: &str) {
+    // Each further line would be an assignment of its own.
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    tell(&[NotifyState::Status(&line)]);
+}
+
+/// How often to call [`watchdog()`]: half the time after which systemd would end us; `None`: it
+/// does not watch this process.
+pub(super) fn watchdog_interval() -> Option<Duration> {
+    let half = sd_notify::watchdog_enabled()? / 2;
+    (!half.is_zero()).then_some(half)
+}
+
+/// Says that we live.
+pub(super) fn watchdog() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!("systemd cannot be told: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    /// Set in the child process, which does what its value says.
+    const PART: &str = "SRVKEEPER_TEST_NOTIFY";
+
+    /// Runs `part` in a process of its own, since a test must not change its own environment.
+    fn play(part: &str, environment: &[(&str, &str)]) -> String {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "daemon::notify::tests::a_part", "--nocapture"])
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
+            .env(PART, part)
+            .envs(environment.iter().copied());
+        let Output { status, stdout, .. } = command.output().unwrap();
+        let stdout = String::from_utf8(stdout).unwrap();
+        assert!(status.success(), "{part}: {stdout}");
+        stdout
+    }
+
+    /// What the child process does; on its own, this test does nothing.
+    #[test]
+    fn a_part() {
+        match std::env::var(PART).as_deref() {
+            Ok("all") => {
+                ready();
+                reloading();
+                status("2 zones\nSTOPPING=1\r\n fine");
+                watchdog();
+                stopping();
+            }
+            Ok("interval") => print_interval(),
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::print_stdout, reason = "read by the test")]
+    fn print_interval() {
+        println!("interval {:?};", watchdog_interval());
+    }
+
+    #[test]
+    fn systemd_hears_each_word() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        play("all", &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+        // All was sent before the child ended: nothing is waited for.
+        socket.set_nonblocking(true).unwrap();
+        let mut heard = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(octets) = socket.recv(&mut buffer) {
+            heard.push(String::from_utf8(buffer[..octets].to_vec()).unwrap());
+        }
+        let reload: Vec<String> = heard.get(1).into_iter().cloned().collect();
+        let time = reload[0]
+            .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
+            .unwrap();
+        assert!(time.trim_end().parse::<u64>().unwrap() > 0, "{time}");
+        heard.remove(1);
+        assert_eq!(
+            heard,
+            [
+                "READY=1\n",
+                "STATUS=2 zones STOPPING=1 fine\n",
+                "WATCHDOG=1\n",
+                "STOPPING=1\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn without_systemd_nothing_happens() {
+        play("all", &[]);
+        play("all", &[("NOTIFY_SOCKET", "/nonexistent/notify")]);
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_twice_in_its_time_when_it_watches_us() {
+        for (environment, expected) in [
+            (&[][..], "interval None;"),
+            (&[("WATCHDOG_USEC", "30000000")][..], "interval Some(15s);"),
+            (
+                &[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "1")][..],
+                "interval None;",
+            ),
+            (&[("WATCHDOG_USEC", "0")][..], "interval None;"),
+            (&[("WATCHDOG_USEC", "soon")][..], "interval None;"),
+        ] {
+            let said = play("interval", environment);
+            assert!(said.contains(expected), "{environment:?}: {said}");
+        }
+    }
+}

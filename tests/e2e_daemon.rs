@@ -1,0 +1,121 @@
+//! The daemon, as a process against BIND.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::fs;
+
+use support::{Bind, Daemon, Kms, Primary, Site, ZoneText, dig, eventually, serial};
+
+const ZONE: &str = "corp.example.";
+const OWNER: &str = "_vlmcs._tcp.corp.example.";
+
+fn line(host: &str) -> String {
+    format!("3600 0 0 1688 {host}.corp.example.")
+}
+
+fn lines(hosts: &[&str]) -> Vec<String> {
+    hosts.iter().map(|host| line(host)).collect()
+}
+
+fn published(primary: &Primary) -> Vec<String> {
+    dig(primary.address, OWNER, "SRV")
+}
+
+/// Two hosts that answer, nothing published.
+fn two_hosts(primary: &Primary, first: &Kms, second: &Kms) -> Site {
+    let mut site = Site::with_primary(primary.address)
+        .host("kms1.corp.example.", first)
+        .host("kms2.corp.example.", second)
+        .zone(ZONE);
+    site.health = "rise = 2\nfall = 3\ninterval = \"200ms\"\ntimeout = \"200ms\"".to_owned();
+    site
+}
+
+#[test]
+fn a_host_that_dies_goes_and_one_that_lives_again_returns() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let site = two_hosts(&primary, &first, &second);
+    let mut daemon = Daemon::start(&site, &[]);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    second.stop();
+    daemon.wait_for("kms2.corp.example. state=down");
+    eventually(|| published(&primary), lines(&["kms1"]));
+    second.restart();
+    daemon.wait_for("kms2.corp.example. state=up");
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    assert!(!first.saw_anything_else() && !second.saw_anything_else());
+
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{status}: {log}");
+    // Who asked stands in the history.
+    let history = site.run(&["history", "--format", "json"]).json();
+    let actors: Vec<&str> = history["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["actor"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actors[..2],
+        [
+            "run: kms2.corp.example. is up",
+            "run: kms2.corp.example. is down"
+        ]
+    );
+}
+
+#[test]
+fn audit_sends_nothing_and_says_what_is_pending() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    for (mode, arguments) in [("audit", &[][..]), ("enforce", &["--audit"][..])] {
+        let mut site = two_hosts(&primary, &first, &second);
+        site.mode = mode;
+        let before = serial(primary.address, ZONE);
+        let mut daemon = Daemon::start(&site, arguments);
+        daemon.wait_for("changes are pending");
+        daemon.stop();
+        assert_eq!(published(&primary), lines(&[]));
+        assert_eq!(serial(primary.address, ZONE), before);
+    }
+}
+
+#[test]
+fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second, third) = (Kms::start(), Kms::start(), Kms::start());
+    let site = two_hosts(&primary, &first, &second);
+    let mut daemon = Daemon::start(&site, &[]);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+
+    // Emptied, and wrong.
+    let file = site.path("srvkeeper.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    for bad in [
+        "version = 1\ninclude = [\"zones.d/*.toml\"]\n",
+        "version = 1\n[deamon]\n",
+    ] {
+        fs::write(&file, bad).unwrap();
+        daemon.signal("HUP");
+        daemon.wait_for("srvkeeper.toml:2:");
+        daemon.wait_for("the old one stays in force");
+    }
+    fs::write(&file, &good).unwrap();
+    assert_eq!(published(&primary), lines(&["kms1", "kms2"]));
+
+    let site = site.host("kms3.corp.example.", &third);
+    site.configure();
+    daemon.signal("HUP");
+    eventually(|| published(&primary), lines(&["kms1", "kms2", "kms3"]));
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{status}: {log}");
+}
