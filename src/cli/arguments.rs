@@ -5,23 +5,33 @@ use std::time::Duration;
 use crate::config::duration;
 use crate::model::Name;
 
-/// No override lasts longer: what is meant for good belongs in the inventory.
-const LONGEST_OVERRIDE: Duration = Duration::from_secs(90 * 86_400);
+/// No operator's word lasts longer: what is meant for good belongs in the configuration.
+const LONGEST_WORD: Duration = Duration::from_secs(90 * 86_400);
 /// The shortest one, so that it is seen at all.
-const SHORTEST_OVERRIDE: Duration = Duration::from_secs(1);
+const SHORTEST_WORD: Duration = Duration::from_secs(1);
 /// Characters of a reason: it must fit a line of a report.
 const LONGEST_REASON: usize = 200;
 
 /// How long an override lasts.
 pub(super) fn override_length(text: &str) -> Result<Duration, String> {
+    let for_good = "set role = \"retired\" or \"standby\" in the inventory";
+    length(text, "an override", for_good)
+}
+
+/// How long a pause lasts.
+pub(super) fn pause_length(text: &str) -> Result<Duration, String> {
+    length(text, "a pause", "set mode = \"audit\" under [daemon]")
+}
+
+fn length(text: &str, word: &str, for_good: &str) -> Result<Duration, String> {
     let length = duration::parse(text).map_err(|error| format!("{error}; example: --for 4h"))?;
-    if length < SHORTEST_OVERRIDE {
-        return Err("an override lasts at least a second; example: --for 4h".to_owned());
+    if length < SHORTEST_WORD {
+        return Err(format!("{word} lasts at least a second; example: --for 4h"));
     }
-    if length > LONGEST_OVERRIDE {
+    if length > LONGEST_WORD {
         return Err(format!(
-            "an override lasts {} at most; for good, set role = \"retired\" or \"standby\" in the inventory; example: --for 7d",
-            duration::format(LONGEST_OVERRIDE)
+            "{word} lasts {} at most; for good, {for_good}; example: --for 7d",
+            duration::format(LONGEST_WORD)
         ));
     }
     Ok(length)
@@ -65,19 +75,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_override_lasts_between_a_second_and_ninety_days() {
+    fn a_word_lasts_between_a_second_and_ninety_days() {
         for (text, seconds) in [
             ("1s", 1),
             ("4h", 14_400),
             ("24h", 86_400),
             ("90d", 7_776_000),
         ] {
-            assert_eq!(override_length(text), Ok(Duration::from_secs(seconds)));
+            for read in [override_length, pause_length] {
+                assert_eq!(read(text), Ok(Duration::from_secs(seconds)));
+            }
         }
         for text in ["", "4", "forever", "0s", "999ms", "-4h", "91d", "90d1ms"] {
-            let error = override_length(text).unwrap_err();
-            assert!(error.contains("example: --for"), "{text}: {error}");
+            for read in [override_length, pause_length] {
+                let error = read(text).unwrap_err();
+                assert!(error.contains("example: --for"), "{text}: {error}");
+            }
         }
+        assert!(pause_length("91d").unwrap_err().contains("a pause lasts"));
     }
 
     #[test]

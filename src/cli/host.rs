@@ -6,12 +6,10 @@ use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::model::{Host, Name, Override, OverrideState, Role};
 use crate::render::overrides::{self, ListedHost};
+use crate::render::pause;
 use crate::store::{Store, StoreError};
 
 use super::{Failure, ForceArgs, HostCommand, ListFormat, OverrideArgs, edge, setup};
-
-/// Who carries the word to DNS.
-const DNS_LATER: &str = "Nothing has been changed in DNS; the next `srvkeeper apply` will.";
 
 pub(super) fn run(config: &Config, command: &HostCommand) -> Result<ExitStatus, Failure> {
     match command {
@@ -26,6 +24,8 @@ pub(super) fn run(config: &Config, command: &HostCommand) -> Result<ExitStatus, 
 fn list(config: &Config, format: ListFormat) -> Result<(), Failure> {
     let now = Timestamp::now();
     let words = Store::read_overrides(&config.daemon.state_dir, now).map_err(failure)?;
+    let pause = Store::read_pause(&config.daemon.state_dir, now).map_err(failure)?;
+    let pause = pause.as_ref();
     let word_on = |name: &Name| words.iter().find(|word| word.host == *name);
     let listed = config.hosts.iter().map(|host| ListedHost {
         name: host.name(),
@@ -42,8 +42,8 @@ fn list(config: &Config, format: ListFormat) -> Result<(), Failure> {
         });
     let hosts: Vec<ListedHost<'_>> = listed.chain(unlisted).collect();
     match format {
-        ListFormat::Text => edge::data(&overrides::text(&hosts, now, edge::layout())),
-        ListFormat::Json => edge::json(|out| overrides::json(&hosts, now, out)),
+        ListFormat::Text => edge::data(&overrides::text(&hosts, pause, now, edge::layout())),
+        ListFormat::Json => edge::json(|out| overrides::json(&hosts, pause, now, out)),
     }
     Ok(())
 }
@@ -65,9 +65,8 @@ fn force(config: &Config, arguments: &ForceArgs, state: OverrideState) -> Result
         if let Some(before) = before.iter().find(|before| before.host == *name) {
             edge::data(&format!("Before, it was {before}.\n"));
         }
-        edge::data(&format!(
-            "{DNS_LATER}\nTo end it earlier: srvkeeper host clear {name}\n"
-        ));
+        edge::data(&who_changes_dns(config, &store, now).await?);
+        edge::data(&format!("To end it earlier: srvkeeper host clear {name}\n"));
         Ok(())
     })
 }
@@ -86,13 +85,26 @@ fn clear(config: &Config, name: &Name) -> Result<(), Failure> {
             .clear_override(name.clone(), now)
             .await
             .map_err(failure)?;
-        edge::data(&if was_forced {
-            format!("{name} has no override any more.\n{DNS_LATER}\n")
+        if was_forced {
+            edge::data(&format!("{name} has no override any more.\n"));
+            edge::data(&who_changes_dns(config, &store, now).await?);
         } else {
-            format!("{name} has no override; nothing to do.\n")
-        });
+            edge::data(&format!("{name} has no override; nothing to do.\n"));
+        }
         Ok(())
     })
+}
+
+async fn who_changes_dns(
+    config: &Config,
+    store: &Store,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    let pause = store.pause(now).await.map_err(failure)?;
+    Ok(pause::who_changes_dns(
+        setup::daemon(config),
+        pause.as_ref(),
+    ))
 }
 
 /// A retired host takes no override.
@@ -115,17 +127,13 @@ pub(super) fn word(
     arguments: &OverrideArgs,
     now: Timestamp,
 ) -> Result<Override, Failure> {
-    let until = now.checked_add(arguments.length).map_err(|_overflow| {
-        let text = "this machine's clock stands at the end of time; set it";
-        Failure::new(ExitStatus::Failed, text)
-    })?;
     Ok(Override {
         host: host.name().clone(),
         state,
         reason: arguments.reason.clone(),
         actor: edge::user(),
         made_at: now,
-        until,
+        until: setup::end(arguments.length, now)?,
     })
 }
 

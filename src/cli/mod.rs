@@ -15,6 +15,7 @@ mod failover;
 mod history;
 mod host;
 mod output;
+mod pause;
 mod plan;
 mod probe;
 mod rollback;
@@ -125,6 +126,17 @@ Example: srvkeeper failover --from kms1.corp.example --to kms3.corp.example --re
     /// Force hosts up or down for a while, list that, or end it
     #[command(subcommand)]
     Host(HostCommand),
+    /// Stop all writing by `run` for a while
+    #[command(
+        after_help = "`run` goes on probing and planning. `apply`, `failover` and `rollback` still write, and `host
+list` shows the pause.
+
+Example: srvkeeper pause --for 4h --reason \"DNS migration\""
+    )]
+    Pause(PauseArgs),
+    /// End a pause before its time
+    #[command(after_help = "Example: srvkeeper resume")]
+    Resume,
     /// List what was changed in DNS, the newest first, or show all of one change
     #[command(after_help = "Examples:
   srvkeeper history --zone corp.example --limit 50
@@ -269,7 +281,7 @@ struct FailoverArgs {
 
 #[derive(Debug, Subcommand)]
 enum HostCommand {
-    /// List every inventory host with its override
+    /// List every inventory host with its override, and a pause of `run`
     #[command(after_help = "Example: srvkeeper host list --format json")]
     List {
         /// How to print the list
@@ -303,6 +315,17 @@ struct ForceArgs {
 
     #[command(flatten)]
     word: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+struct PauseArgs {
+    /// How long it holds, at most 90d
+    #[arg(long = "for", value_name = "DURATION", default_value = "24h", value_parser = arguments::pause_length)]
+    length: Duration,
+
+    /// Why, for everybody who wonders later
+    #[arg(long, value_name = "TEXT", value_parser = arguments::reason)]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -490,6 +513,8 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::Run(arguments) => run::run(config()?, arguments, bars),
         Command::Failover(arguments) => failover::run(&config()?, arguments, bars).map(End::from),
         Command::Host(command) => host::run(&config()?, command).map(End::from),
+        Command::Pause(arguments) => pause::run(&config()?, arguments).map(End::from),
+        Command::Resume => pause::resume(&config()?).map(End::from),
         Command::History(arguments) => history::run(&config()?, arguments).map(End::from),
         Command::Rollback(arguments) => rollback::run(&config()?, arguments, bars).map(End::from),
         Command::Probe(arguments) => probe::run(file, arguments, bars).map(End::from),

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::warn;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dns::resolve::Resolver;
 use crate::exit::{ExitStatus, chain};
 use crate::model::{Host, Name, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{self, Interrupt, Interrupter, Recalled, Surroundings};
 pub(super) use crate::reconcile::{assemble, work};
+use crate::render::pause::Daemon;
+use crate::store::Store;
 
 use super::{Failure, Selection, edge};
 
@@ -175,6 +179,28 @@ pub(super) fn read(config: &Config) -> Recalled {
         );
         Recalled::default()
     })
+}
+
+/// The end of an operator's word that begins now.
+pub(super) fn end(length: Duration, now: Timestamp) -> Result<Timestamp, Failure> {
+    now.checked_add(length).map_err(|_overflow| {
+        let text = "this machine's clock stands at the end of time; set it";
+        Failure::new(ExitStatus::Failed, text)
+    })
+}
+
+/// The daemon on this state directory, and whether it writes where no pause holds.
+pub(super) fn daemon(config: &Config) -> Daemon {
+    let Some(holder) = Store::daemon_holder(&config.daemon.state_dir) else {
+        return Daemon::Absent;
+    };
+    // Its line ends with its command, whose `--audit` stands above the configuration.
+    let was_told_so = holder.split([' ', ')']).any(|word| word == "--audit");
+    if was_told_so || config.daemon.mode == config::Mode::Audit {
+        Daemon::Audits
+    } else {
+        Daemon::Enforces
+    }
 }
 
 /// The inventory host of that name; its first label will do where only one host has it.

@@ -9,7 +9,7 @@
 //! hook                                 what `on_change` and `on_alert` read
 //! ```
 //!
-//! `overrides` and `failover` are what the commands of these names say.
+//! `overrides`, `pause` and `failover` are what the commands on these things say.
 //!
 //! Text is always styled; the edge strips what its stream cannot show.
 
@@ -23,6 +23,7 @@ pub mod markdown;
 pub mod nagios;
 pub mod nsupdate;
 pub mod overrides;
+pub mod pause;
 pub mod powershell;
 pub mod probe;
 pub mod rollback;

@@ -1,13 +1,14 @@
-//! The inventory with its overrides: what `host list` prints.
+//! The inventory with its overrides and the pause: what `host list` prints.
 
 use std::io;
 
 use anstyle::{AnsiColor, Style};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::lines::{Layout, fold, name_column, one_line};
-use crate::model::{Name, Override, OverrideState, Role};
+use super::pause::{self, JsonPause, left};
+use crate::model::{Name, Override, OverrideState, Pause, Role};
 
 /// The version of the JSON.
 const FORMAT_VERSION: u32 = 1;
@@ -29,8 +30,13 @@ pub struct ListedHost<'a> {
     pub word: Option<&'a Override>,
 }
 
-/// A line per host; a long reason is folded below.
-pub fn text(hosts: &[ListedHost<'_>], now: Timestamp, layout: Layout) -> String {
+/// A line per host; a long reason is folded below. Then the pause that holds.
+pub fn text(
+    hosts: &[ListedHost<'_>],
+    pause: Option<&Pause>,
+    now: Timestamp,
+    layout: Layout,
+) -> String {
     let width = name_column(hosts.iter().map(|host| host.name), layout);
     let mut out = String::new();
     for host in hosts {
@@ -44,7 +50,7 @@ pub fn text(hosts: &[ListedHost<'_>], now: Timestamp, layout: Layout) -> String 
             OverrideState::Up => AnsiColor::Green.on_default(),
             OverrideState::Down => AnsiColor::Red.on_default(),
         };
-        let text = one_line(&format!("{word} ({:#} left)", left(word, now)));
+        let text = one_line(&format!("{word} ({:#} left)", left(word.until, now)));
         if head.chars().count() + 2 + text.chars().count() <= layout.width {
             out.push_str(&format!("{head}  {}\n", styled(style, &text)));
             continue;
@@ -55,6 +61,9 @@ pub fn text(hosts: &[ListedHost<'_>], now: Timestamp, layout: Layout) -> String 
             out.push_str(&format!("{:INDENT$}{}\n", "", styled(style, &piece)));
         }
     }
+    if let Some(pause) = pause {
+        out.push_str(&pause::line(pause, now, layout));
+    }
     out
 }
 
@@ -62,16 +71,17 @@ fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What is left of an override, in whole seconds.
-fn left(word: &Override, now: Timestamp) -> SignedDuration {
-    SignedDuration::from_secs(word.until.duration_since(now).as_secs())
-}
-
 /// Writes the list as JSON, indented, with a final newline.
-pub fn json(hosts: &[ListedHost<'_>], now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn json(
+    hosts: &[ListedHost<'_>],
+    pause: Option<&Pause>,
+    now: Timestamp,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let document = Document {
         format_version: FORMAT_VERSION,
         hosts: hosts.iter().map(|host| JsonHost::new(host, now)).collect(),
+        pause: pause.map(|pause| JsonPause::new(pause, now)),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")
@@ -81,6 +91,7 @@ pub fn json(hosts: &[ListedHost<'_>], now: Timestamp, out: &mut dyn io::Write) -
 struct Document<'a> {
     format_version: u32,
     hosts: Vec<JsonHost<'a>>,
+    pause: Option<JsonPause<'a>>,
 }
 
 #[derive(Serialize)]
@@ -109,7 +120,7 @@ impl<'a> JsonHost<'a> {
                 state: word.state.as_str(),
                 made_at: word.made_at,
                 until: word.until,
-                remaining_seconds: left(word, now).as_secs(),
+                remaining_seconds: left(word.until, now).as_secs(),
                 reason: word.reason.as_deref(),
                 actor: &word.actor,
             }),
@@ -138,6 +149,29 @@ mod tests {
             made_at: at(0),
             until: at(14_400),
         }
+    }
+
+    fn pause() -> Pause {
+        Pause {
+            reason: None,
+            actor: "bob".to_owned(),
+            made_at: at(0),
+            until: at(7_200),
+        }
+    }
+
+    #[test]
+    fn a_pause_stands_below_the_hosts() {
+        let text = super::text(&[], Some(&pause()), at(61), Layout::default());
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            "`srvkeeper run` is paused until 2025-10-09T10:53:20Z by bob (1h 58m 59s left)\n"
+        );
+        let mut out = Vec::new();
+        json(&[], None, at(61), &mut out).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let expected = serde_json::json!({"format_version": 1, "hosts": [], "pause": null});
+        assert_eq!(json, expected);
     }
 
     #[test]
@@ -169,8 +203,9 @@ mod tests {
             width: 200,
             ..layout
         };
-        let text =
-            |layout| anstream::adapter::strip_str(&super::text(&hosts, at(61), layout)).to_string();
+        let text = |layout| {
+            anstream::adapter::strip_str(&super::text(&hosts, None, at(61), layout)).to_string()
+        };
         assert_eq!(
             text(layout),
             "kms1.example.  active\n\
@@ -203,14 +238,15 @@ mod tests {
             },
         ];
         let mut out = Vec::new();
-        json(&hosts, at(61), &mut out).unwrap();
+        json(&hosts, Some(&pause()), at(61), &mut out).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let expected = serde_json::json!({"format_version": 1, "hosts": [
             {"host": "kms1.example.", "role": "active", "override": {
                 "state": "down", "made_at": "2025-10-09T08:53:20Z", "until": "2025-10-09T12:53:20Z",
                 "remaining_seconds": 14_339, "reason": "patching", "actor": "alice"}},
             {"host": "kms2.example.", "role": null, "override": null},
-        ]});
+        ], "pause": {"made_at": "2025-10-09T08:53:20Z", "until": "2025-10-09T10:53:20Z",
+            "remaining_seconds": 7_139, "reason": null, "actor": "bob"}});
         assert_eq!(json, expected);
         assert_eq!(out.last(), Some(&b'\n'));
     }
