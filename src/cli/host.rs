@@ -76,20 +76,39 @@ fn clear(config: &Config, name: &Name) -> Result<(), Failure> {
     setup::block_on(async {
         let store = Store::open(&config.daemon.state_dir).map_err(failure)?;
         let words = store.overrides(now).await.map_err(failure)?;
-        // A host that left the inventory may still have one.
+        // A host that left the inventory, or was never in it, may still have one, or be contested.
+        let was_contested = store.clear_contests(name.clone()).await.map_err(failure)?;
         let name = match words.iter().find(|word| word.host == *name) {
             Some(word) => &word.host,
+            None if was_contested => name,
             None => setup::host(config, name)?.name(),
         };
+        // The name given may have been a short one.
+        let was_contested =
+            was_contested | store.clear_contests(name.clone()).await.map_err(failure)?;
         let was_forced = store
             .clear_override(name.clone(), now)
             .await
             .map_err(failure)?;
         if was_forced {
-            edge::data(&format!("{name} has no override any more.\n"));
+            edge::data(&format!(
+                "{name} has no override any more.
+"
+            ));
+        }
+        if was_contested {
+            edge::data(&format!(
+                "The records of {name} are contested no more.
+"
+            ));
+        }
+        if was_forced || was_contested {
             edge::data(&who_changes_dns(config, &store, now).await?);
         } else {
-            edge::data(&format!("{name} has no override; nothing to do.\n"));
+            edge::data(&format!(
+                "{name} has no override, and its records are not contested; nothing to do.
+"
+            ));
         }
         Ok(())
     })

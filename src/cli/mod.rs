@@ -298,7 +298,7 @@ Example: srvkeeper host down kms1.corp.example --for 4h --reason patching")]
         after_help = "Example: srvkeeper host up kms3.corp.example --for 7d --reason \"probe is filtered\""
     )]
     Up(ForceArgs),
-    /// End a host's override
+    /// End a host's override, and try again where its records are contested
     #[command(after_help = "Example: srvkeeper host clear kms1.corp.example")]
     Clear {
         /// The host, as in the inventory

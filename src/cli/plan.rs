@@ -90,7 +90,7 @@ pub(super) fn status(plan: &Plan, strict: bool) -> ExitStatus {
             ExitStatus::Held,
         ))
         .and(when(
-            pending || (strict && summary.foreign > 0),
+            pending || (strict && summary.foreign + summary.contested > 0),
             ExitStatus::Pending,
         ))
 }

@@ -127,6 +127,9 @@ impl Batch {
         let mut reports =
             reconcile::run_once(context, reconcile::work(&self.zones), Mode::Plan).await;
         if self.writes && store_failure.is_none() && !ground.interrupt.is_raised() {
+            if let Err(error) = note_contests(&ground, context, &reports).await {
+                store_failure = Some(chain(&error));
+            }
             let (pending, others): (Vec<_>, Vec<_>) = reports
                 .into_iter()
                 .partition(|report| report.plan.as_ref().is_ok_and(ZonePlan::is_pending));
@@ -154,6 +157,19 @@ impl Batch {
             memory: recalled.memory,
         }
     }
+}
+
+/// Notes what somebody moved back in zones where nothing is left to do.
+async fn note_contests(
+    ground: &Ground,
+    context: Context<'_>,
+    reports: &[ZoneReport],
+) -> Result<(), StoreError> {
+    if reconcile::has_contests_to_note(context, reports) {
+        let lock = ground.lock(&[]).await?;
+        reconcile::note_contests(context, &ground.store, &lock, reports).await;
+    }
+    Ok(())
 }
 
 /// Plans that were made without the run lock.

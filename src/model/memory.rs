@@ -22,6 +22,51 @@ pub struct HostMemory {
     pub last_up: Option<Timestamp>,
 }
 
+/// What somebody does to our changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContestKind {
+    /// A record comes back after we removed it.
+    Returns,
+    /// A record goes after we added it.
+    Vanishes,
+    /// Beside or in place of its host's right record stands, again, one that we corrected.
+    Rewrites,
+}
+
+impl ContestKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Returns, Self::Vanishes, Self::Rewrites];
+
+    /// The kind that [`ContestKind::as_str`] prints so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Returns => "returns",
+            Self::Vanishes => "vanishes",
+            Self::Rewrites => "rewrites",
+        }
+    }
+}
+
+/// How often somebody undid our change of one target's record in one RRset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contest {
+    /// The record's target.
+    pub target: Name,
+    /// What is done to our changes.
+    pub kind: ContestKind,
+    /// How often that was seen.
+    pub count: u32,
+    /// When we made the change whose end we have not seen yet; `None`: there is no such change.
+    pub armed_at: Option<Timestamp>,
+    /// When the last of all this happened, which begins the quiet days.
+    pub at: Timestamp,
+}
+
 /// What earlier runs did, over all zones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -29,6 +74,9 @@ pub struct Memory {
     pub removals: BTreeMap<Name, Vec<Removal>>,
     /// Per zone name: the targets we ever published there.
     pub published: BTreeMap<Name, Vec<Name>>,
+    /// Per owner name of an RRset, since zones of one name may keep several services: what somebody
+    /// contests there, by target and kind.
+    pub contests: BTreeMap<Name, Vec<Contest>>,
     /// Per host name.
     pub hosts: BTreeMap<Name, HostMemory>,
 }
@@ -37,6 +85,11 @@ impl Memory {
     /// The removals remembered for a zone.
     pub fn removals(&self, zone: &Name) -> &[Removal] {
         self.removals.get(zone).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is contested, or may become so, in the RRset of `owner`.
+    pub fn contests(&self, owner: &Name) -> &[Contest] {
+        self.contests.get(owner).map_or(&[], Vec::as_slice)
     }
 
     /// True when we once published `target` in `zone`.

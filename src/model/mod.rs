@@ -26,7 +26,7 @@ pub use change::{Change, ChangeKind, Reason, ReasonCode};
 pub use history::{ChangeId, Ended, HistoryEntry};
 pub use host::{Check, Health, Host, Role};
 pub use key::{TsigAlgorithm, TsigSecret};
-pub use memory::{HostMemory, Memory, Removal};
+pub use memory::{Contest, ContestKind, HostMemory, Memory, Removal};
 pub use name::{Name, NameError};
 pub use observed::Observed;
 pub use outcome::{Outcome, OutcomeKind};

@@ -45,6 +45,7 @@ fn alert_of(plan: &ZonePlan, held: &Held) -> Option<Alert> {
         // The zone is frozen, whatever number of hosts that holds.
         Guard::Canary | Guard::FreezePercent => (AlertKind::Freeze, None),
         Guard::MinHosts | Guard::MaxRemovals => (AlertKind::Held, host()),
+        Guard::Contested => (AlertKind::Contested, host()),
         Guard::Policy | Guard::AwaitSamples => return None,
     };
     Some(Alert {

@@ -1,8 +1,9 @@
 //! What each inventory host should be in this zone: published, left alone or withdrawn.
 
-use crate::model::{Expect, Host, ReasonCode, Role, Srv, State, Verdict, Zone};
+use crate::model::{ContestKind, Expect, Host, ReasonCode, Role, Srv, State, Verdict, Zone};
 
 use super::PlanInput;
+use super::contest::is_contested;
 
 /// An inventory host beside its published records.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) enum Intention {
     Leave,
     /// Add the record.
     Publish(ReasonCode),
+    /// Add no record although one is missing: the addition is contested.
+    Refrain(ReasonCode),
     /// Remove every record.
     Withdraw(ReasonCode),
 }
@@ -53,7 +56,7 @@ impl Entry<'_> {
     /// Published once the intention is carried out.
     pub(super) fn will_be_published(&self) -> bool {
         match self.intention {
-            Intention::Leave => self.is_published(),
+            Intention::Leave | Intention::Refrain(_) => self.is_published(),
             Intention::Publish(_) => true,
             Intention::Withdraw(_) => false,
         }
@@ -90,6 +93,12 @@ fn records_of<'a>(records: &'a [Srv], host: &Host) -> &'a [Srv] {
 pub(super) fn decide(input: &PlanInput<'_>, entries: &mut [Entry<'_>]) {
     for entry in entries.iter_mut() {
         entry.intention = on_its_own(input.zone.expect, entry);
+        if let Intention::Publish(code) = entry.intention
+            && !entry.is_forced()
+            && is_contested(input, entry.host.name(), ContestKind::Vanishes)
+        {
+            entry.intention = Intention::Refrain(code);
+        }
     }
     if input.zone.expect == Expect::Hosts {
         decide_standbys(input, entries);
@@ -165,6 +174,11 @@ fn decide_standbys(input: &PlanInput<'_>, entries: &mut [Entry<'_>]) {
             }
             serving += usize::from(entry.is_up());
         } else if entry.is_up() && !entry.is_published() && published < publish_up_to {
+            // The next standby takes its turn.
+            if is_contested(input, entry.host.name(), ContestKind::Vanishes) {
+                entry.intention = Intention::Refrain(ReasonCode::StandbyNeeded);
+                continue;
+            }
             entry.intention = Intention::Publish(ReasonCode::StandbyNeeded);
             published += 1;
             serving += 1;

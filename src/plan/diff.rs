@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 
 use crate::model::{
-    Change, ChangeKind, Changes, Foreign, Name, Publisher, Reason, ReasonCode, Role, Srv,
+    Change, ChangeKind, Changes, ContestKind, Foreign, Name, Publisher, Reason, ReasonCode, Role,
+    Srv,
 };
 
 use super::PlanInput;
+use super::contest::contested;
 use super::desired::{Entry, Intention};
 use super::guard::{Withheld, policy_text};
 use super::report::{ForeignRecord, Guard, Held, ZonePlan};
@@ -50,6 +52,7 @@ pub(super) fn changes(
         match entry.intention {
             Intention::Publish(code) => steps.create(entry, code),
             Intention::Leave => steps.keep(entry),
+            Intention::Refrain(code) => steps.refrain(entry, code),
             Intention::Withdraw(code) => {
                 steps.withdraw(entry, code, guard.as_ref());
                 if guard.is_none() {
@@ -78,14 +81,15 @@ impl<'a> Steps<'a, '_> {
     }
 
     fn create(&mut self, entry: &Entry<'a>, code: ReasonCode) {
-        let reason = Reason {
-            code,
-            text: publish_text(entry, code),
-        };
-        self.done.push(Step::Create {
-            after: entry.host.srv.clone(),
-            reason,
-        });
+        self.done.push(creation(entry, code));
+    }
+
+    /// A host that would be published, were its record not deleted each time.
+    fn refrain(&mut self, entry: &Entry<'a>, code: ReasonCode) {
+        let name = entry.host.name();
+        if let Some((guard, text)) = contested(self.input, name, ContestKind::Vanishes) {
+            self.held.push((creation(entry, code), guard, text));
+        }
     }
 
     fn withdraw(&mut self, entry: &Entry<'a>, code: ReasonCode, guard: Option<&(Guard, String)>) {
@@ -114,8 +118,9 @@ impl<'a> Steps<'a, '_> {
                     code: ReasonCode::Duplicate,
                     text: format!("a second record of {}", entry.host.name()),
                 };
-                let guard = (self.policy() != Changes::Sync)
-                    .then(|| (Guard::Policy, policy_text(self.policy())));
+                let guard = self
+                    .policy_guard(Changes::Sync)
+                    .or_else(|| contested(self.input, &desired.target, ContestKind::Rewrites));
                 self.delete_unless(record, reason, guard.as_ref(), true);
             }
         }
@@ -160,13 +165,23 @@ impl<'a> Steps<'a, '_> {
             after,
             reason,
         };
-        if self.policy() == Changes::CreateOnly {
-            self.done.push(Step::Stay { record, ours: true });
-            self.held
-                .push((step, Guard::Policy, policy_text(self.policy())));
-        } else {
-            self.done.push(step);
+        let guard = self
+            .policy_guard(Changes::UpsertOnly)
+            .or_else(|| contested(self.input, &desired.target, ContestKind::Rewrites));
+        match guard {
+            Some((guard, text)) => {
+                self.done.push(Step::Stay { record, ours: true });
+                self.held.push((step, guard, text));
+            }
+            None => self.done.push(step),
         }
+    }
+
+    /// The change policy, where it allows less than `needed`.
+    fn policy_guard(&self, needed: Changes) -> Option<(Guard, String)> {
+        let allowed = self.policy();
+        let enough = allowed == Changes::Sync || allowed == needed;
+        (!enough).then(|| (Guard::Policy, policy_text(allowed)))
     }
 
     fn is_shared(&self) -> bool {
@@ -222,9 +237,10 @@ impl<'a> Steps<'a, '_> {
                     code: ReasonCode::ForeignRecord,
                     text: text.clone(),
                 };
-                let policy = (self.policy() != Changes::Sync)
-                    .then(|| (Guard::Policy, policy_text(self.policy())));
-                self.delete_unless(record, reason, policy.as_ref().or(guard), false);
+                let own = self
+                    .policy_guard(Changes::Sync)
+                    .or_else(|| contested(self.input, &record.target, ContestKind::Returns));
+                self.delete_unless(record, reason, own.as_ref().or(guard), false);
             } else {
                 self.done.push(Step::Stay {
                     record,
@@ -351,6 +367,16 @@ fn is_held(held: &[Held], record: &Srv) -> bool {
             .before()
             .is_some_and(|before| before.same_spelling(record))
     })
+}
+
+fn creation<'a>(entry: &Entry<'_>, code: ReasonCode) -> Step<'a> {
+    Step::Create {
+        after: entry.host.srv.clone(),
+        reason: Reason {
+            code,
+            text: publish_text(entry, code),
+        },
+    }
 }
 
 fn into_change(step: Step<'_>, before_ttl: u32, ttl: u32) -> Change {

@@ -1,7 +1,8 @@
-//! The guards: they only withhold removals of inventory hosts, and each names the way out.
+//! The guards: they withhold removals of inventory hosts, and each names the way out.
 //!
 //! | Guard | Withholds a removal when |
 //! |---|---|
+//! | contested | the record came back twice after it was removed |
 //! | min-hosts | fewer than `min_hosts` inventory hosts that are not down would remain published |
 //! | canary | no canary accepts a connection |
 //! | freeze-percent | more than this share of the zone's active hosts is down or suspect |
@@ -9,14 +10,15 @@
 //! | max-removals | this many hosts left the zone within the interval |
 //!
 //! They look at removals in the order retired, forced, longest down. Overrides pass all but
-//! min-hosts. Where several would withhold, the first of the table is named. Retired hosts leave
+//! min-hosts. An addition is withheld by contested alone. Where several would withhold, the first of the table is named. Retired hosts leave
 //! for good, so that they do not count towards min-hosts even while their record stands.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Canary, Changes, Expect, Name, ReasonCode, Role, State, Verdict};
+use crate::model::{Canary, Changes, ContestKind, Expect, Name, ReasonCode, Role, State, Verdict};
 
 use super::PlanInput;
+use super::contest::contested;
 use super::desired::{Entry, Intention, min_hosts, to_usize};
 use super::report::Guard;
 
@@ -54,6 +56,13 @@ pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld
         if policy.changes != Changes::Sync {
             *slot = Some((Guard::Policy, policy_text(policy.changes)));
             continue;
+        }
+        if !entry.is_forced() {
+            let contested = contested(input, entry.host.name(), ContestKind::Returns);
+            if contested.is_some() {
+                *slot = contested;
+                continue;
+            }
         }
         let left = remaining.saturating_sub(usize::from(entry.may_serve()));
         if left < min_hosts {

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod approved;
+mod contest;
 mod desired;
 mod diff;
 mod digest;
@@ -20,6 +21,7 @@ mod rollback;
 
 pub use alerts::{alerts_of, unreadable};
 pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusal};
+pub use contest::contests_after;
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};
 pub use report::{
     ForeignRecord, Guard, Held, Plan, PlannedHost, Summary, ZoneError, ZonePlan, ZoneResult,

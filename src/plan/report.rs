@@ -149,9 +149,17 @@ impl ZonePlan {
         )
     }
 
-    /// True when a guard other than the change policy withheld something.
+    /// True when a guard withheld something that is not left alone for good.
     pub fn is_held(&self) -> bool {
-        self.held.iter().any(|held| held.guard != Guard::Policy)
+        self.held.iter().any(|held| !held.guard.leaves_alone())
+    }
+
+    /// How many changes are not made because somebody undoes them each time.
+    pub fn contested(&self) -> usize {
+        self.held
+            .iter()
+            .filter(|held| held.guard == Guard::Contested)
+            .count()
     }
 }
 
@@ -171,6 +179,8 @@ pub struct Held {
 pub enum Guard {
     /// `policy.changes` does not allow this kind of change.
     Policy,
+    /// Somebody undoes this change each time it is made.
+    Contested,
     /// Too few hosts would remain published.
     MinHosts,
     /// No canary answers: our own network is suspect.
@@ -184,10 +194,32 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// Every guard.
+    pub const ALL: [Self; 7] = [
+        Self::Policy,
+        Self::Contested,
+        Self::MinHosts,
+        Self::Canary,
+        Self::FreezePercent,
+        Self::AwaitSamples,
+        Self::MaxRemovals,
+    ];
+
+    /// The guard that [`Guard::as_str`] prints so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|guard| guard.as_str() == text)
+    }
+
+    /// True when what it withholds is left as it is, and no exit status tells of it.
+    pub fn leaves_alone(self) -> bool {
+        matches!(self, Self::Policy | Self::Contested)
+    }
+
     /// The guard's name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
+            Self::Contested => "contested",
             Self::MinHosts => "min-hosts",
             Self::Canary => "canary",
             Self::FreezePercent => "freeze-percent",
@@ -223,13 +255,15 @@ pub struct Summary {
     pub updates: usize,
     /// Records to remove.
     pub deletes: usize,
-    /// Changes withheld, those held by policy included.
+    /// Changes withheld, those held by policy and the contested ones included.
     pub held: usize,
+    /// Changes withheld because somebody undoes them each time.
+    pub contested: usize,
     /// Foreign records.
     pub foreign: usize,
     /// Zones without a plan.
     pub errors: usize,
-    /// Zones in which a guard (not the change policy) withheld something.
+    /// Zones in which a guard withheld something that is not left alone for good.
     pub held_zones: usize,
     /// Zones left with fewer than `min_hosts` published hosts that are not down.
     pub short_zones: usize,
@@ -262,6 +296,7 @@ impl Plan {
                 }
             }
             summary.held += plan.held.len();
+            summary.contested += plan.contested();
             summary.foreign += plan.foreign.len();
             summary.held_zones += usize::from(plan.is_held());
             summary.short_zones += usize::from(plan.short_of_hosts);

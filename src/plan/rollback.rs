@@ -304,7 +304,7 @@ fn lost(input: &PlanInput<'_>, plan: &ZonePlan, after: &Observed, holds: &[Hold]
     let held = next
         .held
         .into_iter()
-        .filter(|held| held.guard != Guard::Policy)
+        .filter(|held| !held.guard.leaves_alone())
         .map(|held| held.change);
     next.changes
         .into_iter()

@@ -1,6 +1,7 @@
 //! Scenarios in, one line of text out; and what holds for every zone there could be.
 
 mod alerts;
+mod contest;
 mod desired;
 mod diff;
 mod guards;

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod connections;
+mod contests;
 mod ground;
 mod primaries;
 mod settle;
@@ -14,6 +15,7 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::Connections;
+pub use contests::{has_contests_to_note, note_contests};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };
@@ -28,7 +30,7 @@ use tracing::{debug, info};
 use crate::apply;
 use crate::config::Config;
 use crate::fault;
-use crate::model::{Memory, Name, Outcome, OutcomeKind, Verdicts, Zone};
+use crate::model::{Memory, Name, Observed, Outcome, OutcomeKind, Verdicts, Zone};
 use crate::plan::{PlanInput, ZoneError, ZonePlan, ZoneResult, plan_zone};
 use crate::store::{Intent, RunLock, Store};
 
@@ -53,6 +55,22 @@ pub struct Context<'a> {
     pub memory: &'a Memory,
     /// Takes the place of `max_removals`.
     pub allow_removals: Option<u32>,
+}
+
+impl<'a> Context<'a> {
+    /// What a zone's plan is made from, now.
+    fn plan_input(&self, zone: &'a Zone, observed: &'a Observed) -> PlanInput<'a> {
+        PlanInput {
+            now: Timestamp::now(),
+            interval: self.config.daemon.interval,
+            zone,
+            hosts: &self.config.hosts,
+            observed,
+            verdicts: self.verdicts,
+            memory: self.memory,
+            allow_removals: self.allow_removals,
+        }
+    }
 }
 
 /// One zone to walk through.
@@ -141,7 +159,7 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
     };
     progress.tell(Event::Begin(stage, work.len()));
     let mut reports: Vec<ZoneReport> = stream::iter(work)
-        .map(|work| walk(context, work, mode))
+        .map(|work| walk_and_note(context, work, mode))
         .buffer_unordered(ZONES_AT_ONCE)
         .filter_map(std::future::ready)
         .inspect(|report| {
@@ -154,6 +172,14 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
     progress.tell(Event::End);
     reports.sort_by(|a, b| (&a.zone, a.index).cmp(&(&b.zone, b.index)));
     reports
+}
+
+async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
+    let report = walk(context, work, mode).await?;
+    if let Mode::Apply(writing) = mode {
+        contests::note(context, writing.store, &report).await;
+    }
+    Some(report)
 }
 
 async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
@@ -215,16 +241,7 @@ async fn observe_and_plan(context: Context<'_>, zone: &Zone) -> Result<ZonePlan,
         .await
         .unwrap_or_else(|| Err(ZoneError::interrupted()))?;
     debug!(zone = %zone.name, server = %observed.server, serial = observed.serial, records = observed.records.len(), "observed");
-    let plan = plan_zone(&PlanInput {
-        now: Timestamp::now(),
-        interval: context.config.daemon.interval,
-        zone,
-        hosts: &context.config.hosts,
-        observed: &observed,
-        verdicts: context.verdicts,
-        memory: context.memory,
-        allow_removals: context.allow_removals,
-    });
+    let plan = plan_zone(&context.plan_input(zone, &observed));
     fault::point(fault::Phase::Planned);
     Ok(plan)
 }

@@ -275,7 +275,7 @@ impl TryFrom<Zone> for ApprovedZone {
                     held: zone
                         .held
                         .iter()
-                        .any(|held| held.guard != Guard::Policy.as_str()),
+                        .any(|held| !Guard::parse(&held.guard).is_some_and(Guard::leaves_alone)),
                 })
             }
             (_, error) => Err(error.unwrap_or_else(|| "nothing was observed".to_owned())),

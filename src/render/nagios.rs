@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | CRITICAL | 2 | a guard holds something, or fewer hosts than `min_hosts` are left published |
 //! | UNKNOWN | 3 | a zone could not be planned |
-//! | WARNING | 1 | changes are pending; with `--strict` also foreign records |
+//! | WARNING | 1 | changes are pending; with `--strict` also foreign records and contested changes |
 //! | OK | 0 | otherwise |
 //!
 //! The first that holds for any zone: what is known to be broken is worse than what is not known.
 //! Performance data: `pending` counts records to add, change or remove; `held` includes changes
-//! that the change policy forbids, which make no state worse.
+//! that the change policy forbids and contested ones, which make no state worse.
 
 use std::fmt;
 
 use crate::model::State as HostState;
-use crate::plan::{Guard, Plan, ZoneResult};
+use crate::plan::{Plan, ZoneResult};
 
 use super::lines::{counted, one_line};
 
@@ -56,7 +56,7 @@ impl fmt::Display for State {
 
 /// The line with its performance data, and the state it tells.
 ///
-/// `strict`: foreign records are a warning.
+/// `strict`: foreign records and contested changes are a warning.
 pub fn plan(plan: &Plan, strict: bool) -> (State, String) {
     let mut worst = (State::Ok, String::new());
     let mut troubled = 0;
@@ -93,9 +93,10 @@ fn judge(zone: &ZoneResult, strict: bool) -> (State, String) {
         Ok(plan) => plan,
         Err(error) => return (State::Unknown, error.text.clone()),
     };
-    if let Some(held) = plan.held.iter().find(|held| held.guard != Guard::Policy) {
-        let number = plan.held.iter().filter(|held| held.guard != Guard::Policy);
-        let text = format!("{} held; {}: {}", number.count(), held.guard, held.text);
+    let mut held = plan.held.iter().filter(|held| !held.guard.leaves_alone());
+    if let Some(first) = held.next() {
+        let number = 1 + held.count();
+        let text = format!("{number} held; {}: {}", first.guard, first.text);
         return (State::Critical, text);
     }
     if plan.short_of_hosts {
@@ -103,6 +104,10 @@ fn judge(zone: &ZoneResult, strict: bool) -> (State, String) {
     }
     if plan.is_pending() {
         let text = format!("{} pending", counted(plan.changes.len(), "change"));
+        return (State::Warning, text);
+    }
+    if strict && plan.contested() > 0 {
+        let text = counted(plan.contested(), "contested change");
         return (State::Warning, text);
     }
     if strict && !plan.foreign.is_empty() {

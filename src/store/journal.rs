@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, RowIndex, Statement, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, OpenIntent, StoreError, StoredIntent};
+use super::{Intent, OpenIntent, StoreError, StoredIntent, contests};
 use crate::model::{ChangeId, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
 
 /// The writing statements, prepared once.
@@ -211,6 +211,8 @@ pub(super) fn memory(connection: &Connection, since: Timestamp) -> rusqlite::Res
     while let Some(row) = rows.next()? {
         memory.hosts.entry(name(row, 0)?).or_default().last_up = Some(timestamp(row, 1)?);
     }
+
+    contests::read(connection, &mut memory)?;
     Ok(memory)
 }
 

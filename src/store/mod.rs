@@ -76,9 +76,18 @@
 //!
 //! `pause` (`one`, which is 1, `reason`, `actor`, `made_at`, `until`): at most one row, an
 //! operator's word that a daemon must not write to DNS. It ends as an override does.
+//!
+//! `contests` (`owner`, `target`, `kind`, `count`, `armed_at`, `at`): how often somebody undid our
+//! changes of a target's record in the RRset at `owner`. `kind` is `returns` (it came back after we
+//! removed it), `vanishes` (it went after we added it) or `rewrites` (we corrected it, and it is
+//! wrong again). `armed_at`: when we made the change that nobody is known to have undone yet, or
+//! NULL. `at`: when the last of all this happened; after seven quiet days a row means nothing.
+//!
+//! `refreshes` (`owner`, `at`): when the RRset was last refreshed, or a refresh of it was tried.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
+mod contests;
 mod error;
 mod files;
 mod health;
@@ -103,7 +112,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::model::{
-    Change, HistoryEntry, KeptSample, Memory, Name, Observed, Outcome, Override, Pause, Srv, Track,
+    Change, Contest, HistoryEntry, KeptSample, Memory, Name, Observed, Outcome, Override, Pause,
+    Srv, Track,
 };
 use files::StateDirectory;
 use journal::Journal;
@@ -205,6 +215,7 @@ impl Store {
         overrides::check(&connection)
             .and_then(|()| health::check(&connection))
             .and_then(|()| pause::check(&connection))
+            .and_then(|()| contests::check(&connection))
             .map_err(|error| StoreError::database(&path, error))?;
 
         let (jobs, queue) = mpsc::channel();
@@ -442,6 +453,44 @@ impl Store {
                 .map_err(|error| journal.failed(error))
         })
         .await
+    }
+
+    /// Puts these contests in the place of those of the RRset at `owner`.
+    pub async fn keep_contests(
+        &self,
+        owner: Name,
+        contests: Vec<Contest>,
+    ) -> Result<(), StoreError> {
+        self.write(move |journal| {
+            contests::keep(journal.connection(), &owner, &contests)
+                .map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// Forgets what is contested of a host's records everywhere; false when nothing was.
+    ///
+    /// Needs no run lock. A run under way may still note what it saw before.
+    pub async fn clear_contests(&self, host: Name) -> Result<bool, StoreError> {
+        self.write(move |journal| {
+            contests::clear(journal.connection(), &host).map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// Notes when the RRset at `owner` was refreshed, or a refresh of it was tried.
+    pub async fn refreshed(&self, owner: Name, at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |journal| {
+            contests::refreshed(journal.connection(), &owner, at)
+                .map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// When each RRset was last refreshed, by its owner name.
+    pub async fn refreshes(&self) -> Result<Vec<(Name, Timestamp)>, StoreError> {
+        self.read(|journal| contests::refreshes(journal.connection()))
+            .await
     }
 
     /// How many transactions this writer has committed.

@@ -82,3 +82,18 @@ CREATE TABLE pause (
   made_at INTEGER NOT NULL,
   until   INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE contests (
+  owner    TEXT    NOT NULL COLLATE NOCASE,
+  target   TEXT    NOT NULL COLLATE NOCASE,
+  kind     TEXT    NOT NULL CHECK (kind IN ('returns', 'vanishes', 'rewrites')),
+  count    INTEGER NOT NULL,
+  armed_at INTEGER,
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (owner, target, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refreshes (
+  owner TEXT    PRIMARY KEY NOT NULL COLLATE NOCASE,
+  at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

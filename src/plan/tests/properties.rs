@@ -6,8 +6,8 @@ use proptest::sample::{select, subsequence};
 
 use super::support::{Scenario, TTL, ago, host, line, now, record, target, zone_name};
 use crate::model::{
-    Canary, ChangeKind, Changes, Expect, Forced, Foreign, Host, HostMemory, Name, Publisher,
-    ReasonCode, Role, Srv, State, Verdict,
+    Canary, ChangeKind, Changes, Contest, ContestKind, Expect, Forced, Foreign, Host, HostMemory,
+    Name, Publisher, ReasonCode, Role, Srv, State, Verdict,
 };
 use crate::plan::{Guard, Plan, PlannedHost, ZoneError, ZonePlan, ZoneResult, digest};
 
@@ -20,6 +20,7 @@ struct Member {
     records: Vec<&'static str>,
     last_up: Option<i64>,
     gone: Option<i64>,
+    contest: Option<(ContestKind, u32)>,
 }
 
 /// Published records of a host, `#` being its number: right, drifted, on a wrong port, and spelled
@@ -84,15 +85,17 @@ fn member() -> impl Strategy<Value = Member> {
         records,
         past(),
         past(),
+        prop::option::weighted(0.2, (select(&ContestKind::ALL[..]), 0..4_u32)),
     )
         .prop_map(
-            |(role, verdict, elsewhere, records, last_up, gone)| Member {
+            |(role, verdict, elsewhere, records, last_up, gone, contest)| Member {
                 role,
                 verdict,
                 elsewhere,
                 records,
                 last_up,
                 gone,
+                contest,
             },
         )
 }
@@ -167,6 +170,15 @@ fn add(scenario: &mut Scenario, index: usize, member: Member) {
     let name = srv.target.clone();
     if let Some(seconds) = member.gone {
         scenario.remember_removal(&name, ago(seconds));
+    }
+    if let Some((kind, count)) = member.contest {
+        scenario.remember_contest(Contest {
+            target: name.clone(),
+            kind,
+            count,
+            armed_at: None,
+            at: ago(60),
+        });
     }
     if let Some(seconds) = member.last_up {
         let last_up = Some(ago(seconds));
@@ -443,10 +455,12 @@ proptest! {
         let plan = scenario.plan();
         for held in &plan.held {
             prop_assert!(held.text.contains("way out: "), "{}", held.text);
-            let before = held.change.before().expect("nothing that is added is held");
-            prop_assert!(holds(&plan.after, before), "{}", line(&plan));
+            match held.change.before() {
+                Some(before) => prop_assert!(holds(&plan.after, before), "{}", line(&plan)),
+                None => prop_assert_eq!(held.guard, Guard::Contested),
+            }
             let withdraws = held.change.after().is_none();
-            prop_assert!(held.guard == Guard::Policy || withdraws, "{}", line(&plan));
+            prop_assert!(held.guard.leaves_alone() || withdraws, "{}", line(&plan));
         }
         let held = plan.held.iter().map(|held| &held.change);
         for change in plan.changes.iter().chain(held.clone()) {

@@ -22,8 +22,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Canary, Change, ChangeKind, Changes, Expect, Forced, Foreign, Health, Host, HostMemory, Memory,
-    Name, Observed, Policy, Publisher, Removal, Role, Srv, State, Verdict, Verdicts, Zone,
+    Canary, Change, ChangeKind, Changes, Contest, ContestKind, Expect, Forced, Foreign, Health,
+    Host, HostMemory, Memory, Name, Observed, Policy, Publisher, Removal, Role, Srv, State,
+    Verdict, Verdicts, Zone,
 };
 use crate::plan::{PlanInput, ZonePlan, plan_zone};
 
@@ -212,6 +213,23 @@ impl Scenario {
             .entry(zone_name())
             .or_default()
             .push(Removal { host, at });
+    }
+
+    /// Remembers what somebody did to our changes of this record, last seen a minute ago.
+    pub(super) fn contest(mut self, short: &str, kind: ContestKind, count: u32) -> Self {
+        self.remember_contest(Contest {
+            target: target(short),
+            kind,
+            count,
+            armed_at: None,
+            at: ago(HELD_FOR),
+        });
+        self
+    }
+
+    pub(super) fn remember_contest(&mut self, contest: Contest) {
+        let owner = target("_vlmcs._tcp.corp.example.");
+        self.memory.contests.entry(owner).or_default().push(contest);
     }
 
     pub(super) fn once_ours(mut self, short: &str) -> Self {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{HostMemory, Removal};
+use crate::model::{Contest, ContestKind, HostMemory, Removal};
 
 const ZONES: [&str; 3] = ["a.example.", "A.Example.", "b.example."];
 const HOSTS: [&str; 4] = [
@@ -32,6 +32,16 @@ enum Step {
         hosts: Vec<usize>,
         second: i64,
     },
+    /// One count of each of these targets replaces what was contested in the RRset.
+    Contests {
+        zone: usize,
+        kind: ContestKind,
+        targets: Vec<usize>,
+        second: i64,
+    },
+    ClearContests {
+        host: usize,
+    },
     /// The process ends and another begins.
     Restart,
 }
@@ -45,6 +55,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), prop::sample::select(OutcomeKind::ALL.to_vec()))
             .prop_map(|(of, kind)| Step::Outcome { of, kind }),
         2 => (hosts(), 0..20_i64).prop_map(|(hosts, second)| Step::SeenUp { hosts, second }),
+        2 => (0..ZONES.len(), prop::sample::select(&ContestKind::ALL[..]), hosts(), 0..20_i64)
+            .prop_map(|(zone, kind, targets, second)| Step::Contests { zone, kind, targets, second }),
+        1 => (0..HOSTS.len()).prop_map(|host| Step::ClearContests { host }),
         1 => Just(Step::Restart),
     ]
 }
@@ -54,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     changes: Vec<(ChangeId, Intent, Option<OutcomeKind>)>,
     up: BTreeMap<Name, Timestamp>,
+    contests: BTreeMap<Name, Vec<Contest>>,
 }
 
 impl Model {
@@ -113,8 +127,27 @@ impl Model {
                 .iter()
                 .map(|(host, at)| (host.clone(), HostMemory { last_up: Some(*at) }))
                 .collect(),
+            contests: self
+                .contests
+                .iter()
+                .filter(|(_owner, contests)| !contests.is_empty())
+                .map(|(owner, contests)| (owner.clone(), contests.clone()))
+                .collect(),
         }
     }
+}
+
+/// One count of each target; what was done last is not seen through for those at odd places.
+fn contests(kind: ContestKind, targets: &[usize], second: i64) -> Vec<Contest> {
+    let targets: BTreeSet<Name> = targets.iter().map(|&target| name(HOSTS[target])).collect();
+    let contest = |(place, target)| Contest {
+        target,
+        kind,
+        count: 1,
+        armed_at: (place % 2 == 0).then(|| at(second)),
+        at: at(second + 1),
+    };
+    targets.into_iter().enumerate().map(contest).collect()
 }
 
 /// Lists without order: the store sorts names as text, the model label by label.
@@ -163,6 +196,29 @@ async fn run(steps: Vec<Step>, since: Timestamp) {
                     *last = at(second).max(*last);
                 }
                 store.seen_up(hosts, at(second)).await.unwrap();
+            }
+            Step::Contests {
+                zone,
+                kind,
+                targets,
+                second,
+            } => {
+                let rows = contests(kind, &targets, second);
+                let owner = name(ZONES[zone]);
+                store
+                    .keep_contests(owner.clone(), rows.clone())
+                    .await
+                    .unwrap();
+                model.contests.insert(owner, rows);
+            }
+            Step::ClearContests { host } => {
+                let host = name(HOSTS[host]);
+                let mut had = false;
+                for rows in model.contests.values_mut() {
+                    had |= rows.iter().any(|row| row.target == host);
+                    rows.retain(|row| row.target != host);
+                }
+                assert_eq!(store.clear_contests(host).await.unwrap(), had);
             }
             Step::Restart => {
                 drop(store);
@@ -334,4 +390,18 @@ fn the_memory_is_read_from_indexes() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_newest_refresh_of_each_rrset_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.refreshes().await.unwrap(), []);
+    for (owner, second) in [("b.", 1), ("a.", 2), ("B.", 3)] {
+        store.refreshed(name(owner), at(second)).await.unwrap();
+    }
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    let expected = [(name("a."), at(2)), (name("b."), at(3))];
+    assert_eq!(store.refreshes().await.unwrap(), expected);
 }

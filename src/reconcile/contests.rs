@@ -1,0 +1,61 @@
+//! What a run that may write learns of records that somebody else moves back.
+
+use futures_util::stream::{self, StreamExt};
+use tracing::warn;
+
+use crate::exit::chain;
+use crate::model::OutcomeKind;
+use crate::plan::contests_after;
+use crate::store::{RunLock, Store};
+
+use super::{Context, ZONES_AT_ONCE, ZoneReport};
+
+/// Notes what a run in [`super::Mode::Plan`] saw in the zones in which it leaves nothing to do.
+///
+/// To be called before the pending zones are applied, by everyone who may apply; a dry run notes
+/// nothing. A run in [`super::Mode::Apply`] notes what it saw by itself.
+pub async fn note_contests(
+    context: Context<'_>,
+    store: &Store,
+    _lock: &RunLock,
+    reports: &[ZoneReport],
+) {
+    let at_rest = reports.iter().filter(|report| {
+        let plan = report.plan.as_ref();
+        plan.is_ok_and(|plan| !plan.is_pending())
+    });
+    stream::iter(at_rest)
+        .for_each_concurrent(ZONES_AT_ONCE, |report| note(context, store, report))
+        .await;
+}
+
+/// True when [`note_contests`] has something to note, for those who do not hold the run lock.
+pub fn has_contests_to_note(context: Context<'_>, reports: &[ZoneReport]) -> bool {
+    reports.iter().any(|report| {
+        let zone = context.config.zones.get(report.index);
+        let plan = report.plan.as_ref().ok().filter(|plan| !plan.is_pending());
+        zone.zip(plan).is_some_and(|(zone, plan)| {
+            let input = context.plan_input(zone, &plan.observed);
+            contests_after(&input, plan, false).is_some()
+        })
+    })
+}
+
+/// Notes what became of one zone. A store that fails costs a count, not the zone's outcome.
+pub(super) async fn note(context: Context<'_>, store: &Store, report: &ZoneReport) {
+    let (Some(zone), Ok(plan)) = (context.config.zones.get(report.index), &report.plan) else {
+        return;
+    };
+    let applied = |outcome| matches!(outcome, OutcomeKind::Applied);
+    let applied = report
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| applied(outcome.kind));
+    let input = context.plan_input(zone, &plan.observed);
+    let Some(contests) = contests_after(&input, plan, applied) else {
+        return;
+    };
+    if let Err(error) = store.keep_contests(zone.owner.clone(), contests).await {
+        warn!(zone = %zone.name, "who undoes our changes could not be noted: {}", chain(&error));
+    }
+}

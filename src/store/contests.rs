@@ -1,0 +1,99 @@
+//! The tables of contests and of refreshes: a few rows for each RRset, by its owner name.
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+use super::journal::{name, timestamp};
+use crate::model::{Contest, ContestKind, Memory, Name};
+
+const CONTESTS: &str =
+    "SELECT owner, target, kind, count, armed_at, at FROM contests ORDER BY owner, target, kind";
+const REFRESHES: &str = "SELECT owner, at FROM refreshes ORDER BY owner";
+
+/// Fails when one of the tables is missing.
+pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare(CONTESTS)?;
+    connection.prepare(REFRESHES).map(|_statement| ())
+}
+
+/// Puts every contest into the memory, in [`Name`] order within each RRset.
+pub(super) fn read(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(CONTESTS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let contests = memory.contests.entry(name(row, 0)?).or_default();
+        contests.push(contest(row)?);
+    }
+    for contests in memory.contests.values_mut() {
+        contests.sort_by(|a, b| (&a.target, a.kind).cmp(&(&b.target, b.kind)));
+    }
+    Ok(())
+}
+
+/// Puts these rows in the place of the RRset's former ones.
+pub(super) fn keep(
+    connection: &Connection,
+    owner: &Name,
+    contests: &[Contest],
+) -> rusqlite::Result<()> {
+    let owner = owner.to_string();
+    connection.execute("DELETE FROM contests WHERE owner = ?1", [&owner])?;
+    let mut statement = connection.prepare(
+        "INSERT INTO contests (owner, target, kind, count, armed_at, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for contest in contests {
+        statement.execute(params![
+            owner,
+            contest.target.to_string(),
+            contest.kind.as_str(),
+            contest.count,
+            contest.armed_at.map(Timestamp::as_microsecond),
+            contest.at.as_microsecond(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Forgets what is contested of a host in every RRset; false when nothing was.
+pub(super) fn clear(connection: &Connection, host: &Name) -> rusqlite::Result<bool> {
+    let cleared =
+        connection.execute("DELETE FROM contests WHERE target = ?1", [host.to_string()])?;
+    Ok(cleared > 0)
+}
+
+/// Notes when an RRset was refreshed last.
+pub(super) fn refreshed(
+    connection: &Connection,
+    owner: &Name,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO refreshes (owner, at) VALUES (?1, ?2)",
+            params![owner.to_string(), at.as_microsecond()],
+        )
+        .map(|_rows| ())
+}
+
+/// When each RRset was refreshed last.
+pub(super) fn refreshes(connection: &Connection) -> rusqlite::Result<Vec<(Name, Timestamp)>> {
+    connection
+        .prepare(REFRESHES)?
+        .query_map([], |row| Ok((name(row, 0)?, timestamp(row, 1)?)))?
+        .collect()
+}
+
+fn contest(row: &Row<'_>) -> rusqlite::Result<Contest> {
+    let kind: String = row.get(2)?;
+    let armed: Option<i64> = row.get(4)?;
+    Ok(Contest {
+        target: name(row, 1)?,
+        kind: ContestKind::parse(&kind)
+            .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, kind, Type::Text))?,
+        count: row.get(3)?,
+        armed_at: armed.map(|_at| timestamp(row, 4)).transpose()?,
+        at: timestamp(row, 5)?,
+    })
+}
