@@ -93,6 +93,23 @@ fn a_unit_with_a_mistake_would_be_found() {
 }
 
 #[test]
+fn every_command_line_is_one_that_the_program_takes() {
+    for service in units("service") {
+        let text = fs::read_to_string(&service).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("ExecStart={INSTALLED} ")))
+            .unwrap_or_else(|| panic!("{} does not start {INSTALLED}", service.display()));
+        // Help ends the parsing where it stands: options that do not exist are refused before.
+        let output = Command::new(env!("CARGO_BIN_EXE_srvkeeper"))
+            .args(line.split_whitespace().chain(["--help"]))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+}
+
+#[test]
 fn every_timer_has_its_service_and_every_unit_a_row_in_the_guide() {
     let guide = guide();
     for timer in units("timer") {
