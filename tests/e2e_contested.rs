@@ -1,6 +1,11 @@
 //! Fights with a second writer, against BIND: two rounds, then the record is left alone.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
 
 mod support;
 
