@@ -482,7 +482,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> End {
     // A daemon's log is all that there is to see of it.
     let daemon = matches!(cli.command, Command::Run(RunArgs { once: false, .. }));
     let verbose = cli.verbose.saturating_add(u8::from(daemon));
-    edge::start_log(cli.log_format, verbose, cli.quiet, &bars);
+    // The demonstration shows what its daemon does by itself.
+    let quiet = cli.quiet || matches!(cli.command, Command::Demo(_)) && verbose == 0;
+    edge::start_log(cli.log_format, verbose, quiet, &bars);
     let done = dispatch(&cli, &bars).and_then(|done| edge::check_written().map(|()| done));
     match done {
         Ok(done) => done,

@@ -1,17 +1,20 @@
 //! The guided scenario: the whole loop, on this machine alone.
 //!
 //! Everything is real and lies in one temporary folder: the embedded primary, the key, the
-//! configuration, the state. Only the KMS hosts are simulated, and they really listen. Each step
-//! runs what `apply --yes` runs, and is then verified by asking the primary as a client would.
+//! configuration, the state, and the daemon, the same that `run` is. Only the KMS hosts are
+//! simulated, and they really listen. After each step the story waits for what the daemon does, and
+//! verifies it by asking the primary as a client would.
 //!
 //! `endpoint` has the simulated hosts, `site` what an administrator has (configuration, key,
-//! primary), `client` reads DNS back, `story` tells, `stay` is what remains up afterwards.
+//! primary), `heard` what the daemon tells, `client` reads DNS back, `story` tells, `stay` is what
+//! remains up afterwards.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod client;
 mod endpoint;
 mod folder;
+mod heard;
 mod site;
 mod stay;
 mod story;
@@ -21,14 +24,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::authority::AuthorityError;
 use crate::config::ConfigError;
+use crate::daemon::{self, Control, DaemonError, Event};
 use crate::model::NameError;
 use crate::render::text::Layout;
 use crate::store::StoreError;
 use endpoint::EndpointError;
 use folder::Folder;
+use heard::Heard;
 use site::Site;
 use story::Story;
 
@@ -96,6 +103,12 @@ pub enum DemoError {
     /// The state directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The daemon does not run.
+    #[error("the daemon of the demonstration ended")]
+    Daemon(#[from] DaemonError),
+    /// The daemon ended by itself, and says nothing of it.
+    #[error("the daemon of the demonstration ended before the story")]
+    DaemonGone,
     /// The primary does not answer a client.
     #[error(
         "DNS could not be read back ({0}); see that the loopback interface is up: ip link show lo"
@@ -153,17 +166,54 @@ pub async fn run(settings: &Settings) -> Result<(), DemoError> {
     let mut interrupt = Interrupt::new()?;
     let folder = Folder::make()?;
     let mut site = Site::open(&folder).await?;
-    let told = tokio::select! {
-        () = interrupt.received() => Err(DemoError::Interrupted),
-        told = tokio::time::timeout(LIMIT, Story::new(&mut site, settings).tell()) => {
-            told.unwrap_or(Err(DemoError::TooSlow))
-        }
-    };
-    if told.is_ok() && !settings.once {
-        stay::until_interrupted(&mut site, settings, &mut interrupt).await;
-    }
+    let told = beside_the_daemon(&mut site, settings, &mut interrupt).await;
     site.close().await;
     told.and(folder.remove())
+}
+
+/// Runs the daemon until the story has been told, and the demonstration is over.
+async fn beside_the_daemon(
+    site: &mut Site<'_>,
+    settings: &Settings,
+    interrupt: &mut Interrupt,
+) -> Result<(), DemoError> {
+    let (tell, told) = mpsc::unbounded_channel();
+    let listener = |event: Event<'_>| {
+        // Nobody listens at the end.
+        let _ = Heard::from_event(event).map(|heard| tell.send(heard));
+    };
+    let (control, mut words) = mpsc::channel(1);
+    let config = site.config().clone();
+    let daemon = daemon::run(config, daemon::Options::default(), &mut words, &listener);
+    tokio::pin!(daemon);
+    let result = tokio::select! {
+        biased;
+        ended = &mut daemon => return Err(ended.map_or_else(DemoError::from, |()| DemoError::DaemonGone)),
+        told = tell_and_stay(site, settings, interrupt, told, &control) => told,
+    };
+    // It hears this, or has ended already.
+    let _ = control.try_send(Control::Stop);
+    daemon.await?;
+    result
+}
+
+async fn tell_and_stay(
+    site: &mut Site<'_>,
+    settings: &Settings,
+    interrupt: &mut Interrupt,
+    mut heard: mpsc::UnboundedReceiver<Heard>,
+    control: &mpsc::Sender<Control>,
+) -> Result<(), DemoError> {
+    tokio::select! {
+        () = interrupt.received() => return Err(DemoError::Interrupted),
+        told = timeout(LIMIT, Story::new(site, settings, &mut heard, control).tell()) => {
+            told.unwrap_or(Err(DemoError::TooSlow))?;
+        }
+    }
+    if !settings.once {
+        stay::until_interrupted(site, settings, interrupt, heard).await;
+    }
+    Ok(())
 }
 
 /// The signals that end the demonstration.

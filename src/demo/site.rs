@@ -1,6 +1,5 @@
-//! What an administrator has: a primary, a key, a configuration, and `apply --yes`.
+//! What an administrator has: a primary, a key, and a configuration.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -20,14 +19,7 @@ use super::folder::{Folder, random};
 use crate::authority::{AuthoritySettings, Primary};
 use crate::config::{self, Config};
 use crate::dns::exchange::{Exchange, Settings};
-use crate::dns::resolve::Resolver;
-use crate::model::{Canary, Name, Rcode, Srv, State, TsigAlgorithm, TsigSecret};
-use crate::plan::{self, Plan};
-use crate::reconcile::{
-    self, Connections, Context, Interrupt, Mode, OnConflict, Quiet, Surroundings, Work, Writing,
-    ZoneReport,
-};
-use crate::store::Store;
+use crate::model::{Name, Rcode, Srv, TsigAlgorithm, TsigSecret};
 use crate::wire::answer;
 use crate::wire::tsig::Key;
 use crate::wire::update::{Update, encode};
@@ -36,7 +28,7 @@ use crate::wire::update::{Update, encode};
 const ZONE: &str = include_str!("../../zones/corp.example.zone");
 
 /// The clients' DNS suffix.
-const SUFFIX: &str = "corp.example.";
+pub(super) const SUFFIX: &str = "corp.example.";
 
 /// Where the clients look.
 pub(super) const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -63,27 +55,6 @@ pub(super) struct Site<'a> {
     secret: TsigSecret,
     config: Config,
     pub(super) machines: Machines,
-}
-
-/// What one run saw and did.
-pub(super) struct Run {
-    /// The plan, as `plan` shows it.
-    pub(super) plan: Plan,
-    /// What the canary said.
-    pub(super) canary: Canary,
-    /// What became of the zones that had changes.
-    pub(super) applied: Vec<ZoneReport>,
-}
-
-impl Run {
-    /// How many hosts are in this state.
-    pub(super) fn count(&self, state: State) -> usize {
-        self.plan
-            .hosts
-            .iter()
-            .filter(|host| host.verdict.state == state)
-            .count()
-    }
 }
 
 impl<'a> Site<'a> {
@@ -131,54 +102,16 @@ impl<'a> Site<'a> {
         &self.config.file
     }
 
-    /// Writes the configuration with another inventory, and loads it.
+    /// Writes the configuration with another inventory, for the daemon to read.
     pub(super) fn reconfigure(&mut self, inventory: &Inventory<'_>) -> Result<(), DemoError> {
         let port = self.machines.port();
         self.config = configure(self.folder, self.address, port, inventory)?;
         Ok(())
     }
 
-    /// Does what `apply --yes` does.
-    pub(super) async fn apply(&self) -> Result<Run, DemoError> {
-        let config = &self.config;
-        let zones: Vec<usize> = (0..config.zones.len()).collect();
-        let store = Store::open(&config.daemon.state_dir)?;
-        let connections = Connections::new(config);
-        // Ctrl-C ends the whole demonstration.
-        let (_nobody, interrupt) = Interrupt::new();
-        let surroundings = Surroundings {
-            resolver: &Resolver::system(),
-            progress: &Quiet,
-            interrupt: &interrupt,
-        };
-        let probed = reconcile::one_shot(config, &zones, &BTreeMap::new(), surroundings).await;
-        let lock = reconcile::begin(config, &connections, &store, reconcile::PATIENCE).await?;
-        let recalled = reconcile::recall(config, &store, &probed).await?;
-        let verdicts = recalled.verdicts(config, probed);
-        let context = Context {
-            config,
-            surroundings,
-            connections: &connections,
-            verdicts: &verdicts,
-            memory: &recalled.memory,
-            allow_removals: None,
-        };
-        let reports = reconcile::run_once(context, reconcile::work(&zones), Mode::Plan).await;
-        let work = reports.iter().filter_map(pending).collect();
-        let plan = reconcile::assemble(config, &verdicts, reports);
-        let writing = Writing {
-            store: &store,
-            lock: &lock,
-            digest: &plan::digest(&plan),
-            actor: "demo",
-            on_conflict: OnConflict::Replan,
-        };
-        let applied = reconcile::run_once(context, work, Mode::Apply(writing)).await;
-        Ok(Run {
-            plan,
-            canary: verdicts.canary,
-            applied,
-        })
+    /// The configuration that the files are now.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// What DNS says to a client, as lines of a zone file, sorted.
@@ -254,15 +187,6 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The work that a planned zone leaves to do.
-fn pending(report: &ZoneReport) -> Option<Work> {
-    let plan = report.plan.as_ref().ok()?;
-    plan.is_pending().then(|| Work {
-        zone: report.index,
-        planned: Some(plan.clone()),
-    })
-}
-
 /// Makes a key and its file, as `tsig-keygen demo > demo.key` does.
 fn make_key(folder: &Folder) -> Result<TsigSecret, DemoError> {
     let octets = Zeroizing::new(random::<32>()?);
@@ -317,19 +241,21 @@ fn configuration(primary: SocketAddr, port: u16, inventory: &Inventory<'_>) -> S
 version = 1
 
 [daemon]
+mode = "enforce"
 state_dir = "state"
+interval = "1s"
 
 [record]
 port = {port}
 
 [health]
-# A demonstration is in a hurry; the defaults are 10s and 3s.
-interval = "500ms"
-timeout = "500ms"
+# A demonstration is in a hurry; the defaults are 10s and 3s, and 5m for the daemon.
+interval = "300ms"
+timeout = "300ms"
 canary = [{canary}]
 
 [policy]
-# More hosts die here in a minute than should leave a zone in five: the default is 1.
+# More hosts die here in a minute than should leave a zone: the default is 1 an interval.
 max_removals = 10
 
 [keys.demo]

@@ -6,15 +6,17 @@ use std::thread;
 use tokio::sync::mpsc;
 
 use super::endpoint::EndpointError;
+use super::heard::Heard;
 use super::site::{OWNER, Site};
 use super::{Interrupt, Settings};
 use crate::config::shell_word;
 
-/// Obeys what is typed until `quit` or a signal.
+/// Obeys what is typed, and shows what the daemon does, until `quit` or a signal.
 pub(super) async fn until_interrupted(
     site: &mut Site<'_>,
     settings: &Settings,
     interrupt: &mut Interrupt,
+    mut heard: mpsc::UnboundedReceiver<Heard>,
 ) {
     let say = |text: &str| (settings.print)(&format!("{text}\n"));
     say(&invitation(site, settings));
@@ -23,6 +25,10 @@ pub(super) async fn until_interrupted(
         let line = tokio::select! {
             () = interrupt.received() => return,
             Some(line) = typed.recv() => line,
+            Some(heard) = heard.recv() => {
+                (settings.print)(&heard.shown(settings.layout));
+                continue;
+            }
         };
         match obey(site, &line).await {
             Ok(Obeyed::Quit) => return,
@@ -41,16 +47,18 @@ fn invitation(site: &Site<'_>, settings: &Settings) -> String {
     let primary = site.primary();
     let owner = OWNER.trim_end_matches('.');
     format!(
-        "The primary and the hosts stay up. From a second terminal, try:\n\
+        "The daemon, the primary and the hosts stay up. From a second terminal, try:\n\
          \n  \
            dig @{} -p {} {owner} SRV\n  \
            {program} plan\n  \
-           {program} apply\n  \
+           {program} host down kms3\n  \
+           {program} host clear kms3\n  \
+           {program} history\n  \
            {program} check\n\
          \n\
          Here, type:\n\
          \n  \
-           kill kms2     and kms2 no longer answers: see what plan says now\n  \
+           kill kms2     and kms2 no longer answers: see what the daemon does\n  \
            start kms2    and it answers again\n  \
            quit          or Ctrl-C: all ends, and {} goes\n",
         primary.ip(),

@@ -1,11 +1,17 @@
 //! The story: what happens, what srvkeeper makes of it, and what DNS says then.
 
+use std::time::Duration;
+
 use anstyle::{AnsiColor, Style};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::endpoint::CANARY;
-use super::site::{OWNER, Run, Site};
+use super::heard::Heard;
+use super::site::{OWNER, SUFFIX, Site};
 use super::{DemoError, Settings};
-use crate::model::{Canary, State};
+use crate::daemon::Control;
+use crate::model::State;
 use crate::render::text;
 
 const BOLD: Style = Style::new().bold();
@@ -15,19 +21,36 @@ const GREEN: Style = AnsiColor::Green.on_default();
 /// A desktop that no inventory has.
 const ROGUE: &str = "rogue";
 
+/// A step takes one or two seconds; after this time something is wrong.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Walks of the timer, a second apart, after which hosts that fail would have been removed twice.
+const WALKS_OF_PATIENCE: usize = 3;
+
 /// The telling of the story at one site.
 pub(super) struct Story<'a, 'f> {
     site: &'a mut Site<'f>,
     settings: &'a Settings,
+    /// What the daemon tells.
+    heard: &'a mut mpsc::UnboundedReceiver<Heard>,
+    /// Where the daemon listens.
+    control: &'a mpsc::Sender<Control>,
     /// The number of the present step.
     step: usize,
 }
 
 impl<'a, 'f> Story<'a, 'f> {
-    pub(super) fn new(site: &'a mut Site<'f>, settings: &'a Settings) -> Self {
+    pub(super) fn new(
+        site: &'a mut Site<'f>,
+        settings: &'a Settings,
+        heard: &'a mut mpsc::UnboundedReceiver<Heard>,
+        control: &'a mpsc::Sender<Control>,
+    ) -> Self {
         Self {
             site,
             settings,
+            heard,
+            control,
             step: 0,
         }
     }
@@ -54,7 +77,7 @@ impl<'a, 'f> Story<'a, 'f> {
         self.say(&format!(
             "Windows machines find the KMS hosts that activate them by the SRV records at\n\
              {}. srvkeeper keeps these records equal to the set\n\
-             of hosts that really answer. Here is the whole loop, on this machine alone:\n\
+             of hosts that really answer. Here is its daemon at work, on this machine alone:\n\
              \n\
              primary   {}, embedded in srvkeeper, with the zone corp.example.\n\
              hosts     kms1 to kms4, simulated, on 127.0.0.11 to .14 port {}\n\
@@ -72,11 +95,10 @@ impl<'a, 'f> Story<'a, 'f> {
             "The inventory lists kms1, kms2 and kms3. So far only kms1 is running, and the\n\
              zone has no record at all: clients find nothing.",
         );
+        self.verify_dns(&[]).await?;
         self.site.machines.start(CANARY).await?;
         self.site.machines.start("kms1").await?;
-        self.verify_dns(&[]).await?;
-        self.apply().await?;
-        self.verify(&["kms1"]).await
+        self.until_published(&["kms1"]).await
     }
 
     async fn two_more(&mut self) -> Result<(), DemoError> {
@@ -87,38 +109,35 @@ impl<'a, 'f> Story<'a, 'f> {
         );
         self.site.machines.start("kms2").await?;
         self.site.machines.start("kms3").await?;
-        self.apply().await?;
-        self.verify(&["kms1", "kms2", "kms3"]).await
+        self.until_published(&["kms1", "kms2", "kms3"]).await
     }
 
     async fn one_dies(&mut self) -> Result<(), DemoError> {
         self.step(
             "One is killed, and removed",
             "kms2 dies. Until its record goes, every client that draws it waits in vain.\n\
-             One failed probe removes nobody: it takes three in a row.",
+             One failed probe removes nobody: it takes three.",
         );
         self.site.machines.kill("kms2").await?;
-        self.apply().await?;
-        self.verify(&["kms1", "kms3"]).await
+        self.until_published(&["kms1", "kms3"]).await
     }
 
     async fn it_lives_again(&mut self) -> Result<(), DemoError> {
         self.step(
             "It lives again, and returns",
-            "kms2 has been repaired and answers.",
+            "kms2 has been repaired and answers: twice, and it is back.",
         );
         self.site.machines.start("kms2").await?;
-        self.apply().await?;
-        self.verify(&["kms1", "kms2", "kms3"]).await
+        self.until_published(&["kms1", "kms2", "kms3"]).await
     }
 
     async fn replacement(&mut self) -> Result<(), DemoError> {
         self.step(
             "A replacement is published",
             "kms1 goes for good, and kms4 takes its place. The administrator edits\n\
-             srvkeeper.toml: kms1 gets role = \"retired\", kms4 is added. One update does both.",
+             srvkeeper.toml (kms1 gets role = \"retired\", kms4 is added), and has the daemon\n\
+             read it: `systemctl reload srvkeeper`.",
         );
-        self.site.machines.kill("kms1").await?;
         self.site.machines.start("kms4").await?;
         self.site.reconfigure(&[
             ("kms1", "retired"),
@@ -126,8 +145,11 @@ impl<'a, 'f> Story<'a, 'f> {
             ("kms3", "active"),
             ("kms4", "active"),
         ])?;
-        self.apply().await?;
-        self.verify(&["kms2", "kms3", "kms4"]).await
+        // The daemon is there for the whole of the story.
+        let _ = self.control.send(Control::Reload).await;
+        self.until_published(&["kms2", "kms3", "kms4"]).await?;
+        self.site.machines.kill("kms1").await?;
+        Ok(())
     }
 
     async fn rogue(&mut self) -> Result<(), DemoError> {
@@ -140,10 +162,15 @@ impl<'a, 'f> Story<'a, 'f> {
         self.site
             .add_past_srvkeeper(ROGUE, &["kms2", "kms3", "kms4"])
             .await?;
-        let run = self.apply().await?;
-        if run.plan.summary().foreign != 1 {
-            return Err(self.unseen("report the rogue"));
-        }
+        let layout = self.settings.layout;
+        let what = "report the rogue";
+        let seen = self
+            .until(what, |heard| {
+                let plan = heard.planned().filter(|plan| plan.foreign.len() == 1);
+                plan.map(|plan| text::zone(plan, layout))
+            })
+            .await?;
+        self.say(seen.trim_end());
         self.verify(&["kms2", "kms3", "kms4", ROGUE]).await
     }
 
@@ -153,13 +180,24 @@ impl<'a, 'f> Story<'a, 'f> {
             "A cable is pulled on our side. All hosts seem dead at once, and so does the\n\
              canary: an address, say the router's, that answers while the network works.",
         );
-        for machine in ["kms2", "kms3", "kms4", CANARY] {
+        for machine in [CANARY, "kms2", "kms3", "kms4"] {
             self.site.machines.kill(machine).await?;
         }
-        let run = self.apply().await?;
-        if run.canary != Canary::Silent || run.count(State::Suspect) != 3 {
-            return Err(self.unseen("suspect its own network while the canary is silent"));
-        }
+        self.until_all_are(
+            State::Suspect,
+            "suspect its own network while the canary is silent",
+        )
+        .await?;
+        let mut walks = 0;
+        let layout = self.settings.layout;
+        let seen = self
+            .until("go on walking through the zone", |heard| {
+                walks += usize::from(heard.planned().is_some());
+                let plan = heard.planned().filter(|_plan| walks == WALKS_OF_PATIENCE);
+                plan.map(|plan| text::zone(plan, layout))
+            })
+            .await?;
+        self.say(seen.trim_end());
         self.say(
             "The guard that held: canary. While it is silent, a host that fails is suspect,\n\
              not down, and only hosts that are down leave DNS. Where no canary is configured,\n\
@@ -173,38 +211,76 @@ impl<'a, 'f> Story<'a, 'f> {
             "The network comes back, and nothing had happened",
             "The cable is in again.",
         );
-        for machine in ["kms2", "kms3", "kms4", CANARY] {
+        for machine in [CANARY, "kms2", "kms3", "kms4"] {
             self.site.machines.start(machine).await?;
         }
-        let run = self.apply().await?;
-        if run.count(State::Up) != 3 {
-            return Err(self.unseen("find all three hosts up again"));
-        }
+        self.until_all_are(State::Up, "find all three hosts up again")
+            .await?;
         self.verify(&["kms2", "kms3", "kms4", ROGUE]).await
+    }
+
+    /// Shows what the daemon does until it has published exactly these machines, and verifies it.
+    async fn until_published(&mut self, machines: &[&str]) -> Result<(), DemoError> {
+        let mut expected: Vec<String> = machines
+            .iter()
+            .map(|machine| format!("{machine}.{SUFFIX}"))
+            .collect();
+        expected.sort();
+        let done = self
+            .until("", |heard| {
+                let plan = heard.applied()?;
+                let mut after: Vec<String> = plan
+                    .after
+                    .iter()
+                    .map(|record| record.target.to_string())
+                    .collect();
+                after.sort();
+                (after == expected).then_some(())
+            })
+            .await;
+        match done {
+            // What DNS says then tells more than that nothing happened.
+            Ok(()) | Err(DemoError::Unseen { .. }) => self.verify(machines).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows what the daemon does until it has seen three hosts go to that state, one after the other.
+    async fn until_all_are(&mut self, state: State, what: &'static str) -> Result<(), DemoError> {
+        let mut hosts = 0;
+        self.until(what, |heard| {
+            hosts += usize::from(heard.is_transition_to(state));
+            (hosts == 3).then_some(())
+        })
+        .await
+    }
+
+    /// Shows what the daemon does until `is_it` says that this is it.
+    async fn until<T>(
+        &mut self,
+        what: &'static str,
+        mut is_it: impl FnMut(&Heard) -> Option<T>,
+    ) -> Result<T, DemoError> {
+        let deadline = Instant::now() + STEP;
+        let mut shown = format!("{DIM}srvkeeper run:{DIM:#}\n");
+        loop {
+            let Ok(Some(heard)) = timeout_at(deadline, self.heard.recv()).await else {
+                return Err(self.unseen(what));
+            };
+            shown.push_str(&heard.shown(self.settings.layout));
+            if let Some(found) = is_it(&heard) {
+                if shown.lines().count() > 1 {
+                    self.say(shown.trim_end());
+                }
+                return Ok(found);
+            }
+        }
     }
 
     /// Begins a step: what happens.
     fn step(&mut self, title: &str, what: &str) {
         self.step += 1;
         self.say(&format!("{BOLD}{}. {title}{BOLD:#}\n{what}", self.step));
-    }
-
-    /// Lets srvkeeper act, and shows what it saw and did.
-    async fn apply(&mut self) -> Result<Run, DemoError> {
-        let layout = self.settings.layout;
-        let run = self.site.apply().await?;
-        let mut shown = format!("{DIM}$ srvkeeper apply --yes{DIM:#}\n");
-        shown.push_str(&text::plan(&run.plan, layout));
-        for report in &run.applied {
-            if let Err(error) = &report.plan {
-                shown.push_str(&text::error(&report.zone, error, layout));
-            }
-            if let Some(outcome) = &report.outcome {
-                shown.push_str(&text::outcome(&report.zone, outcome, layout));
-            }
-        }
-        self.say(shown.trim_end());
-        Ok(run)
     }
 
     /// Reads DNS back, and shows it when exactly these machines are published.
@@ -267,26 +343,20 @@ mod tests {
         let folder = Folder::make().unwrap();
         let mut site = Site::open(&folder).await.unwrap();
         let settings = settings();
-        let mut story = Story::new(&mut site, &settings);
-        story.first_host().await.unwrap();
-        story
-            .site
-            .add_past_srvkeeper(ROGUE, &["kms1"])
-            .await
-            .unwrap();
-        let error = story.two_more().await.unwrap_err();
+        // No daemon: nothing is ever told.
+        let (_, mut heard) = mpsc::unbounded_channel();
+        let (control, _) = mpsc::channel(1);
+        let mut story = Story::new(&mut site, &settings, &mut heard, &control);
+        story.site.add_past_srvkeeper(ROGUE, &[]).await.unwrap();
+        story.step = 2;
+        let error = story.until_published(&["kms1"]).await.unwrap_err();
         let port = story.site.machines.port();
         let line = |host| format!("\n    {OWNER} 3600 IN SRV 0 0 {port} {host}.corp.example.");
         assert_eq!(
             error.to_string(),
             format!(
-                "step 2: DNS does not say what it should\n  expected:{}{}{}\n  found:{}{}{}{}",
+                "step 2: DNS does not say what it should\n  expected:{}\n  found:{}",
                 line("kms1"),
-                line("kms2"),
-                line("kms3"),
-                line("kms1"),
-                line("kms2"),
-                line("kms3"),
                 line(ROGUE),
             )
         );

@@ -46,6 +46,13 @@ pub fn plan(plan: &Plan, layout: Layout) -> String {
     out
 }
 
+/// What is believed of one host.
+pub fn host(host: &PlannedHost, layout: Layout) -> String {
+    let mut out = String::new();
+    hosts(&mut out, std::slice::from_ref(host), layout);
+    out.trim_end().to_owned() + "\n"
+}
+
 /// The zones that an interruption left, in few lines.
 pub fn not_done(zones: &[&Name]) -> String {
     let mut out = String::new();
