@@ -116,6 +116,33 @@ pub fn judge(
     }
 }
 
+/// Decides the outcome of an update after which the RRset is to be as before.
+///
+/// The read-back cannot tell whether it was accepted, so that the answer must say so as well.
+pub fn judge_refresh(
+    answer: &Answer,
+    unchanged: &Expectation<'_>,
+    read_back: Option<Result<&Observed, &String>>,
+) -> Outcome {
+    let outcome = judge(answer, unchanged, read_back);
+    let (kind, text) = match (answer, read_back) {
+        _ if outcome.kind != OutcomeKind::Applied => return outcome,
+        (Answer::Rcode(rcode), Some(Ok(observed))) if *rcode != Rcode::NOERROR => {
+            answered(*rcode, unchanged, observed)
+        }
+        (Answer::Doubtful(why), _) => (
+            OutcomeKind::Unknown,
+            format!("{why}; the read-back shows the RRset unchanged"),
+        ),
+        _ => return outcome,
+    };
+    Outcome {
+        kind,
+        text,
+        ..outcome
+    }
+}
+
 fn decide(
     answer: &Answer,
     expected: &Expectation<'_>,
@@ -314,6 +341,42 @@ mod tests {
             ttl: (!records.is_empty()).then_some(ttl),
             mixed_ttl: false,
             records: records.to_vec(),
+        }
+    }
+
+    #[test]
+    fn of_a_refresh_both_answer_and_read_back_must_say_so() {
+        let records = [srv("kms1.corp.example.")];
+        let owner = Name::parse("_vlmcs._tcp.corp.example.").unwrap();
+        let unchanged = Expectation {
+            server: "127.0.0.1:53".parse().unwrap(),
+            owner: &owner,
+            before: &records,
+            before_ttl: Some(3600),
+            after: &records,
+            after_ttl: Some(3600),
+            any_ttl: false,
+        };
+        let same = observed(&records, 3600);
+        let other = observed(&[srv("rogue.corp.example.")], 3600);
+        let failed = "no answer within 5 s".to_owned();
+        let rcode = Answer::Rcode;
+        let lost = Answer::Doubtful("the answer was lost".into());
+        for (answer, read_back, kind) in [
+            (rcode(Rcode::NOERROR), Some(Ok(&same)), OutcomeKind::Applied),
+            (rcode(Rcode::NOERROR), Some(Ok(&other)), OutcomeKind::Failed),
+            (
+                rcode(Rcode::NOERROR),
+                Some(Err(&failed)),
+                OutcomeKind::Unknown,
+            ),
+            (rcode(Rcode::REFUSED), Some(Ok(&same)), OutcomeKind::Refused),
+            (rcode(Rcode::NOTIMP), Some(Ok(&same)), OutcomeKind::Failed),
+            (rcode(Rcode::NXRRSET), None, OutcomeKind::Stale),
+            (lost, Some(Ok(&same)), OutcomeKind::Unknown),
+        ] {
+            let outcome = judge_refresh(&answer, &unchanged, read_back);
+            assert_eq!(outcome.kind, kind, "{answer:?}: {}", outcome.text);
         }
     }
 

@@ -4,13 +4,13 @@
 
 mod judge;
 
-pub use judge::{Answer, Expectation, judge, judge_settled};
+pub use judge::{Answer, Expectation, judge, judge_refresh, judge_settled};
 
 use tracing::info;
 
 use crate::dns::exchange::{Exchange, ExchangeError};
 use crate::fault;
-use crate::model::{Outcome, OutcomeKind, Srv, Zone};
+use crate::model::{Observed, Outcome, OutcomeKind, Srv, Zone};
 use crate::observe::observe;
 use crate::plan::ZonePlan;
 use crate::wire::answer;
@@ -30,27 +30,74 @@ pub fn encode(plan: &ZonePlan, reserve: usize) -> Result<Vec<u8>, Outcome> {
         .iter()
         .filter_map(|change| change.after().cloned())
         .collect();
-    update::encode(
-        &Update {
-            zone: &plan.observed.update_zone,
-            owner: &plan.owner,
-            prerequisite: &plan.observed.records,
-            deletes: &deletes,
-            adds: &adds,
-            ttl: plan.after_ttl.unwrap_or_default(),
-        },
-        reserve,
-    )
-    .map_err(|error| Outcome {
+    let update = Update {
+        zone: &plan.observed.update_zone,
+        owner: &plan.owner,
+        prerequisite: &plan.observed.records,
+        deletes: &deletes,
+        adds: &adds,
+        ttl: plan.after_ttl.unwrap_or_default(),
+    };
+    encoded(&update, &plan.observed, reserve)
+}
+
+/// Encodes an update that adds records of the RRset as read, and by which nothing changes but
+/// their age, where the server scavenges.
+///
+/// For [`send_refresh`].
+pub fn encode_refresh(
+    zone: &Zone,
+    observed: &Observed,
+    records: &[Srv],
+    reserve: usize,
+) -> Result<Vec<u8>, Outcome> {
+    let update = Update {
+        zone: &observed.update_zone,
+        owner: &zone.owner,
+        prerequisite: &observed.records,
+        deletes: &[],
+        adds: records,
+        ttl: observed.ttl.unwrap_or_default(),
+    };
+    encoded(&update, observed, reserve)
+}
+
+fn encoded(update: &Update<'_>, observed: &Observed, reserve: usize) -> Result<Vec<u8>, Outcome> {
+    update::encode(update, reserve).map_err(|error| Outcome {
         kind: OutcomeKind::Failed,
         text: format!("nothing was sent: {error}"),
         rcode: None,
-        serial: Some(plan.observed.serial),
+        serial: Some(observed.serial),
     })
 }
 
 /// Sends an encoded update and judges it by reading back from the server written to.
 pub async fn send(exchange: &Exchange, zone: &Zone, plan: &ZonePlan, message: Vec<u8>) -> Outcome {
+    let (answer, read_back) = ask(exchange, zone, plan, message).await;
+    let read_back = read_back.as_ref().map(Result::as_ref);
+    judge(&answer, &Expectation::of(plan), read_back)
+}
+
+/// Sends what [`encode_refresh`] gave, with the plan that changes nothing, and judges it by the
+/// answer and the read-back.
+pub async fn send_refresh(
+    exchange: &Exchange,
+    zone: &Zone,
+    unchanged: &ZonePlan,
+    message: Vec<u8>,
+) -> Outcome {
+    let (answer, read_back) = ask(exchange, zone, unchanged, message).await;
+    let read_back = read_back.as_ref().map(Result::as_ref);
+    judge_refresh(&answer, &Expectation::of(unchanged), read_back)
+}
+
+/// The answer to an update, and the RRset after it, unless the answer says that nothing changed.
+async fn ask(
+    exchange: &Exchange,
+    zone: &Zone,
+    plan: &ZonePlan,
+    message: Vec<u8>,
+) -> (Answer, Option<Result<Observed, String>>) {
     let server = plan.observed.server;
     let answer = match exchange.update(message).await {
         Ok(bytes) => match answer::update(&bytes) {
@@ -64,10 +111,9 @@ pub async fn send(exchange: &Exchange, zone: &Zone, plan: &ZonePlan, message: Ve
     fault::point(fault::Phase::Answered);
     info!(zone = %plan.zone, %server, ?answer, "update answered");
     if !answer.wants_read_back() {
-        return judge(&answer, &Expectation::of(plan), None);
+        return (answer, None);
     }
     let read_back = observe(exchange, zone).await;
     fault::point(fault::Phase::ReadBack);
-    let read_back = read_back.map_err(|error| error.to_string());
-    judge(&answer, &Expectation::of(plan), Some(read_back.as_ref()))
+    (answer, Some(read_back.map_err(|error| error.to_string())))
 }

@@ -6,5 +6,6 @@ mod desired;
 mod diff;
 mod guards;
 mod properties;
+mod refresh;
 mod rollback;
 mod support;

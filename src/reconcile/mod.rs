@@ -10,6 +10,7 @@ mod connections;
 mod contests;
 mod ground;
 mod primaries;
+mod refresh;
 mod settle;
 mod surroundings;
 mod verdicts;
@@ -19,6 +20,7 @@ pub use contests::{has_contests_to_note, note_contests};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };
+pub use refresh::{Refreshed, next_refresh, refresh_zone};
 pub use settle::settle;
 pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
 pub use verdicts::{HostAnswer, fresh_verdicts, not_probed, one_shot, probe_hosts};
