@@ -448,6 +448,13 @@ fn the_worst_zone_speaks_for_all() {
     let mut short_only = foreign_only.clone();
     short_only.short_of_hosts = true;
     let short = || planned(short_only.clone());
+    let mut contested_only = rich();
+    contested_only.changes.clear();
+    contested_only.short_of_hosts = false;
+    for held in &mut contested_only.held {
+        held.guard = Guard::Contested;
+    }
+    let contested = || planned(contested_only.clone());
     let failed = || ZoneResult {
         zone: name("unreadable.example."),
         result: Err(ZoneError {
@@ -469,6 +476,18 @@ fn the_worst_zone_speaks_for_all() {
             true,
             1,
             "WARNING - foreign.example.: 1 foreign record",
+        ),
+        (
+            vec![contested(), quiet()],
+            false,
+            0,
+            "OK - 2 zones, nothing to do",
+        ),
+        (
+            vec![contested(), quiet()],
+            true,
+            1,
+            "WARNING - corp.example.: 1 contested change |",
         ),
         (
             vec![pending(), quiet()],

@@ -97,17 +97,13 @@ fn clear(config: &Config, name: &Name) -> Result<(), Failure> {
             ));
         }
         if was_contested {
-            edge::data(&format!(
-                "The records of {name} are contested no more.
-"
-            ));
+            edge::data(&format!("The records of {name} are contested no more.\n"));
         }
         if was_forced || was_contested {
             edge::data(&who_changes_dns(config, &store, now).await?);
         } else {
             edge::data(&format!(
-                "{name} has no override, and its records are not contested; nothing to do.
-"
+                "{name} has no override, and its records are not contested; nothing to do.\n"
             ));
         }
         Ok(())

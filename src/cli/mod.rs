@@ -187,7 +187,7 @@ struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Count foreign records as pending changes
+    /// Count foreign and contested records as pending changes
     #[arg(long)]
     strict: bool,
 }

@@ -179,8 +179,10 @@ async fn beside_the_daemon(
 ) -> Result<(), DemoError> {
     let (tell, told) = mpsc::unbounded_channel();
     let listener = |event: Event<'_>| {
-        // Nobody listens at the end.
-        let _ = Heard::from_event(event).map(|heard| tell.send(heard));
+        if let Some(heard) = Heard::from_event(event) {
+            // Nobody listens at the end.
+            let _ = tell.send(heard);
+        }
     };
     let (control, mut words) = mpsc::channel(1);
     let config = site.config().clone();

@@ -56,11 +56,16 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Forgets what is contested of a host in every RRset; false when nothing was.
+/// Forgets what is known of a host's records in every RRset; false when nothing had been undone.
 pub(super) fn clear(connection: &Connection, host: &Name) -> rusqlite::Result<bool> {
-    let cleared =
-        connection.execute("DELETE FROM contests WHERE target = ?1", [host.to_string()])?;
-    Ok(cleared > 0)
+    let host = host.to_string();
+    let undone = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM contests WHERE target = ?1 AND count > 0)",
+        [&host],
+        |row| row.get(0),
+    )?;
+    connection.execute("DELETE FROM contests WHERE target = ?1", [&host])?;
+    Ok(undone)
 }
 
 /// Notes when an RRset was refreshed last.

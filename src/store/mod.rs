@@ -468,7 +468,7 @@ impl Store {
         .await
     }
 
-    /// Forgets what is contested of a host's records everywhere; false when nothing was.
+    /// Forgets what is contested of a host's records everywhere; false when nobody undid anything.
     ///
     /// Needs no run lock. A run under way may still note what it saw before.
     pub async fn clear_contests(&self, host: Name) -> Result<bool, StoreError> {

@@ -522,3 +522,11 @@ fn hosts_that_die_hours_apart_go_until_the_last() {
     }
     assert_eq!(scenario.observed.records.len(), 1);
 }
+
+#[test]
+fn every_guard_is_read_as_it_is_printed() {
+    for guard in Guard::ALL {
+        assert_eq!(Guard::parse(guard.as_str()), Some(guard));
+    }
+    assert_eq!(Guard::parse("policies"), None);
+}

@@ -32,7 +32,7 @@ enum Step {
         hosts: Vec<usize>,
         second: i64,
     },
-    /// One count of each of these targets replaces what was contested in the RRset.
+    /// Rows of these targets replace what was contested in the RRset.
     Contests {
         zone: usize,
         kind: ContestKind,
@@ -137,14 +137,14 @@ impl Model {
     }
 }
 
-/// One count of each target; what was done last is not seen through for those at odd places.
+/// A row of each target, with no, one, … counts; those at odd places wait for nothing.
 fn contests(kind: ContestKind, targets: &[usize], second: i64) -> Vec<Contest> {
     let targets: BTreeSet<Name> = targets.iter().map(|&target| name(HOSTS[target])).collect();
-    let contest = |(place, target)| Contest {
+    let contest = |(place, target): (usize, Name)| Contest {
         target,
         kind,
-        count: 1,
-        armed_at: (place % 2 == 0).then(|| at(second)),
+        count: u32::try_from(place).unwrap(),
+        armed_at: place.is_multiple_of(2).then(|| at(second)),
         at: at(second + 1),
     };
     targets.into_iter().enumerate().map(contest).collect()
@@ -215,7 +215,7 @@ async fn run(steps: Vec<Step>, since: Timestamp) {
                 let host = name(HOSTS[host]);
                 let mut had = false;
                 for rows in model.contests.values_mut() {
-                    had |= rows.iter().any(|row| row.target == host);
+                    had |= rows.iter().any(|row| row.target == host && row.count > 0);
                     rows.retain(|row| row.target != host);
                 }
                 assert_eq!(store.clear_contests(host).await.unwrap(), had);
