@@ -51,7 +51,7 @@ const MODULES: &[(&str, Room, &[&str])] = &[
     ("daemon",    Shell, &["reconcile", "probe", "health", "store", "http", "hooks", "authority", "config", "dns", "plan", "render", "model", "exit"]),
     ("demo",      Shell, &["daemon", "reconcile", "authority", "config", "render", "plan", "store", "dns", "model", "wire", "exit"]),
     ("exit",      Pure,  &[]),
-    ("cli",       Shell, &["config", "reconcile", "progress", "render", "plan", "model", "store", "exit", "explain", "daemon", "demo", "authority", "dns", "probe", "diagnose"]),
+    ("cli",       Shell, &["config", "hooks", "reconcile", "progress", "render", "plan", "model", "store", "exit", "explain", "daemon", "demo", "authority", "dns", "probe", "diagnose"]),
     ("main",      Shell, &["cli", "exit"]),
 ];
 

@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -29,8 +30,8 @@ use srvkeeper::reconcile::{
 };
 use srvkeeper::store::Store;
 use support::{
-    Bind, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, Site, UNGRANTED, ZoneText, dig,
-    nsupdate, serial,
+    Bind, Daemon, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, Site, UNGRANTED, ZoneText,
+    dig, nsupdate, serial,
 };
 
 const ZONE: &str = "corp.example.";
@@ -73,7 +74,8 @@ impl Day {
             let refreshes = store.refreshes().await.unwrap();
             let now = Timestamp::now();
             let (zone, _at) = next_refresh(&config, &refreshes, now, now).unwrap();
-            let verdicts = reconcile::one_shot(&config, &[zone], surroundings).await;
+            let verdicts =
+                reconcile::one_shot(&config, &[zone], &BTreeMap::new(), surroundings).await;
             let context = Context {
                 config: &config,
                 surroundings,
@@ -231,4 +233,25 @@ fn a_refresh_is_never_pending() {
 
     assert_eq!(plan["zones"][0]["unchanged"], 1);
     site.apply(0).expect_text("nothing to do");
+}
+
+#[test]
+fn the_daemon_refreshes_and_the_history_is_silent() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let kms = [Kms::start(), Kms::start()];
+    let site = site(primary.address, &kms).policy("refresh = \"2s\"");
+    let mut daemon = Daemon::start(&site, &[]);
+    eventually(|| dig(primary.address, OWNER, "SRV").len(), kms.len());
+    let before = serial(primary.address, ZONE);
+    for _time in 0..2 {
+        let line = daemon.wait_for("refreshed");
+        assert!(line.contains("records=2"), "{line}");
+    }
+    assert_eq!(serial(primary.address, ZONE), before);
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{log}");
+    let history = site.run(&["history", "--format", "json"]).json();
+    let changes = history["changes"].as_array().unwrap();
+    let created = |change: &serde_json::Value| change["changes"].as_array().unwrap().len();
+    assert_eq!(changes.iter().map(created).sum::<usize>(), 2);
 }

@@ -24,22 +24,13 @@ pub(super) fn run(
     arguments: &ApplyArgs,
     bars: &Bars,
 ) -> Result<ExitStatus, Failure> {
-    run_as("apply", config, arguments, bars)
-}
-
-/// The same for another command, whose name the history tells.
-pub(super) fn run_as(
-    command: &str,
-    config: &Config,
-    arguments: &ApplyArgs,
-    bars: &Bars,
-) -> Result<ExitStatus, Failure> {
     setup::run(bars, async |session| {
-        apply(command, config, arguments, session).await
+        apply("apply", config, arguments, session).await
     })
 }
 
-async fn apply(
+/// `command` is what the history tells of who asked.
+pub(super) async fn apply(
     command: &str,
     config: &Config,
     arguments: &ApplyArgs,
@@ -187,6 +178,7 @@ impl Pending {
                 return Ok(self.left());
             }
             let reports = reconcile::run_once(context, self.work, Mode::Apply(writing)).await;
+            session.hook(&reports, writing.actor);
             self.work = self.settled.take(reports, asks_again, edge::layout());
         }
         for left in self.work {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::config::{Config, Mode};
 use crate::daemon;
 use crate::exit::ExitStatus;
+use crate::hooks::{self, Hooks};
 use crate::progress::Bars;
 use crate::store::Store;
 
@@ -27,6 +28,9 @@ pub(super) fn run(config: Config, arguments: &RunArgs, bars: &Bars) -> Result<En
 }
 
 /// What `plan` or `apply --yes` does, as the mode is.
+///
+/// `on_change` is called. `on_alert` is the daemon's, which knows what it said before; here the exit
+/// status tells.
 fn once(config: &Config, audit: bool, bars: &Bars) -> Result<End, Failure> {
     if audit || config.daemon.mode == Mode::Audit {
         return plan::run(config, &plan_all(), bars);
@@ -46,7 +50,14 @@ fn once(config: &Config, audit: bool, bars: &Bars) -> Result<End, Failure> {
         yes: true,
         allow_removals: None,
     };
-    apply::run_as("run --once", config, &everything, bars).map(End::from)
+    setup::run(bars, async |session| {
+        session.hooks = Some(Hooks::start(&config.daemon.on_change, &[]));
+        let done = apply::apply("run --once", config, &everything, session).await;
+        if let Some(hooks) = session.hooks.take() {
+            hooks.finish(hooks::TIME_LIMIT).await;
+        }
+        done.map(End::from)
+    })
 }
 
 fn plan_all() -> PlanArgs {

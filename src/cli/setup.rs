@@ -10,10 +10,12 @@ use tracing::warn;
 use crate::config::{self, Config};
 use crate::dns::resolve::Resolver;
 use crate::exit::{ExitStatus, chain};
+use crate::hooks::Hooks;
 use crate::model::{Host, Name, Verdicts};
 use crate::progress::Bars;
-use crate::reconcile::{self, Interrupt, Interrupter, Recalled, Surroundings};
+use crate::reconcile::{self, Interrupt, Interrupter, Recalled, Surroundings, ZoneReport};
 pub(super) use crate::reconcile::{assemble, work};
+use crate::render::hook;
 use crate::render::pause::Daemon;
 use crate::store::Store;
 
@@ -24,6 +26,8 @@ pub(super) struct Session<'a> {
     resolver: Resolver,
     bars: &'a Bars,
     pub(super) interrupt: Interrupt,
+    /// What `run` calls; other commands have somebody who reads their output.
+    pub(super) hooks: Option<Hooks>,
 }
 
 impl Session<'_> {
@@ -45,6 +49,21 @@ impl Session<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Has `on_change` hear what became of these zones.
+    pub(super) fn hook(&self, reports: &[ZoneReport], actor: &str) {
+        let Some(hooks) = &self.hooks else {
+            return;
+        };
+        for report in reports {
+            if let (Ok(plan), Some(outcome)) = (&report.plan, &report.outcome) {
+                match hook::change(plan, outcome, actor, Timestamp::now()) {
+                    Ok(json) => hooks.change(json),
+                    Err(error) => warn!("on_change was not called: {error}"),
+                }
+            }
+        }
     }
 
     /// Asks on the terminal; without one the answer must stand on the command line.
@@ -75,13 +94,14 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
 /// once.
 pub(super) fn run<T>(
     bars: &Bars,
-    command: impl AsyncFnOnce(&Session<'_>) -> Result<T, Failure>,
+    command: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (interrupter, interrupt) = Interrupt::new();
-    let session = Session {
+    let mut session = Session {
         resolver: Resolver::system(),
         bars,
         interrupt,
+        hooks: None,
     };
     block_on(async {
         tokio::select! {
@@ -93,7 +113,7 @@ pub(super) fn run<T>(
                 )),
                 Err(error) => Err(cannot_start(error)),
             },
-            result = command(&session) => result,
+            result = command(&mut session) => result,
         }
     })
 }

@@ -16,6 +16,7 @@ use super::alerts::{OpenAlerts, Scope};
 use super::batch::{Batch, Ground, Reconciled};
 use super::polling::{Polling, Said};
 use super::probing::{Answered, Probers, is_asked, jitter};
+use super::refreshing::Refreshing;
 use super::schedule::{Schedule, Watch};
 use super::{Control, Event, Listener, Options, may_write, notify, reload};
 use crate::config::Config;
@@ -78,6 +79,9 @@ pub(super) struct Carried {
 
 type Walk = Pin<Box<dyn Future<Output = Reconciled>>>;
 
+/// A look for the zone to be refreshed next; it returns the wait until another.
+type Refresh = Pin<Box<dyn Future<Output = Duration>>>;
+
 /// The daemon under one configuration.
 pub(super) struct Keeper<'a> {
     ears: Ears<'a>,
@@ -92,6 +96,9 @@ pub(super) struct Keeper<'a> {
     said: Said,
     schedule: Schedule,
     walks: FuturesUnordered<Walk>,
+    began: Timestamp,
+    refresh: Option<Refresh>,
+    next_refresh: Instant,
     probers: Probers,
     polling: Polling,
     store_failed: bool,
@@ -177,6 +184,9 @@ impl<'a> Keeper<'a> {
                 cause,
             ),
             walks: FuturesUnordered::new(),
+            began: Timestamp::now(),
+            refresh: None,
+            next_refresh: Instant::now(),
             probers: Probers::start(config, &ground.resolver),
             polling,
             store_failed: false,
@@ -220,6 +230,10 @@ impl<'a> Keeper<'a> {
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
                 () = until(due) => self.walk_due(),
+                wait = refreshed(&mut self.refresh) => {
+                    self.refresh = None;
+                    self.next_refresh = Instant::now() + wait;
+                }
                 _ = ticks.tick() => self.tick(),
                 _ = keeping.tick() => self.keep(),
             }
@@ -234,6 +248,7 @@ impl<'a> Keeper<'a> {
             while let Some(done) = self.walks.next().await {
                 self.take_reports(done);
             }
+            refreshed_at_last(&mut self.refresh).await;
         });
         if finished.await.is_err() {
             warn!(
@@ -495,7 +510,7 @@ impl<'a> Keeper<'a> {
                     memory: Memory::default(),
                     overrides: self.said.overrides.clone(),
                 },
-                writes: self.writes && self.said.pause.is_none() && self.said.failure.is_none(),
+                writes: self.writes_now(),
                 causes,
             };
             self.walks.push(Box::pin(batch.run()));
@@ -507,6 +522,7 @@ impl<'a> Keeper<'a> {
         if self.canary.last == Canary::Silent {
             self.ask_canary();
         }
+        self.begin_refresh();
         // Samples grow old without a new one.
         for index in 0..self.hosts.len() {
             self.evaluate(index);
@@ -528,6 +544,28 @@ impl<'a> Keeper<'a> {
             .collect();
         let raised = self.alerts.update(Scope::Overrides, ending);
         self.raise(raised);
+    }
+
+    /// Looks for a zone to be refreshed, unless one is being refreshed or it is too early.
+    fn begin_refresh(&mut self) {
+        let zones = &self.ground.config.zones;
+        let wanted = zones.iter().any(|zone| zone.policy.refresh.is_some());
+        if wanted
+            && self.writes_now()
+            && self.refresh.is_none()
+            && self.next_refresh <= Instant::now()
+        {
+            let refreshing = Refreshing {
+                ground: Arc::clone(&self.ground),
+                probed: self.verdicts(),
+                since: self.began,
+            };
+            self.refresh = Some(Box::pin(refreshing.run()));
+        }
+    }
+
+    fn writes_now(&self) -> bool {
+        self.writes && self.said.pause.is_none() && self.said.failure.is_none()
     }
 
     /// Stores what is known of the hosts, beside everything else.
@@ -639,6 +677,21 @@ impl<'a> Keeper<'a> {
 struct Due {
     zones: Vec<usize>,
     causes: BTreeSet<String>,
+}
+
+/// The end of a refresh under way, or nothing for ever.
+async fn refreshed(refresh: &mut Option<Refresh>) -> Duration {
+    match refresh {
+        Some(refresh) => refresh.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a refresh under way, if there is one.
+async fn refreshed_at_last(refresh: &mut Option<Refresh>) {
+    if let Some(refresh) = refresh {
+        refresh.await;
+    }
 }
 
 /// Sleeps until then, or for ever.

@@ -9,7 +9,7 @@
 //! One loop (`keeper`) owns what is known of the hosts and decides when a zone is due; `batch` walks
 //! through zones that are due together, by the same `reconcile::run_once` as every command, without
 //! keeping the loop from its other work; `schedule` is a table with time passed in; `polling` looks
-//! for what operators said. A reload ends one keeper and begins the next with the tracks of its
+//! for what operators said; `refreshing` adds records again where a zone wants that. A reload ends one keeper and begins the next with the tracks of its
 //! hosts.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
@@ -20,6 +20,7 @@ mod keeper;
 mod notify;
 mod polling;
 mod probing;
+mod refreshing;
 mod schedule;
 mod signals;
 
