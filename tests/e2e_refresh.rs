@@ -31,7 +31,7 @@ use srvkeeper::reconcile::{
 use srvkeeper::store::Store;
 use support::{
     Bind, Daemon, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, Site, UNGRANTED, ZoneText,
-    dig, nsupdate, serial,
+    dig, eventually, nsupdate, serial,
 };
 
 const ZONE: &str = "corp.example.";

@@ -44,7 +44,10 @@ const CANARY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Updates under way are finished within this time at the end; what is open then, the next start
 /// settles.
-const FINISH: Duration = Duration::from_secs(3);
+const FINISH: Duration = Duration::from_millis(2500);
+
+/// Time to store the newest samples at the end.
+const LAST_KEEPING: Duration = Duration::from_millis(500);
 
 /// An alert precedes the end of an override by this time.
 const BEFORE_THE_END: SignedDuration = SignedDuration::from_hours(1);
@@ -75,6 +78,21 @@ pub(super) struct Carried {
     pub(super) tracks: BTreeMap<Name, Track>,
     /// The alerts that were raised and still hold.
     pub(super) alerts: OpenAlerts,
+}
+
+impl Carried {
+    /// A zone that comes back later raises its alerts anew.
+    pub(super) fn forget_zones_gone(&mut self, before: &Config, after: &Config) {
+        let kept: BTreeSet<&Name> = after.zones.iter().map(|zone| &zone.owner).collect();
+        for zone in before
+            .zones
+            .iter()
+            .filter(|zone| !kept.contains(&zone.owner))
+        {
+            self.alerts
+                .update(Scope::Zone(zone.owner.clone()), Vec::new());
+        }
+    }
 }
 
 type Walk = Pin<Box<dyn Future<Output = Reconciled>>>;
@@ -256,7 +274,7 @@ impl<'a> Keeper<'a> {
             );
         }
         if let Some(saving) = self.saving()
-            && timeout(FINISH, saving).await.is_err()
+            && timeout(LAST_KEEPING, saving).await.is_err()
         {
             warn!("the newest samples could not be stored in time");
         }

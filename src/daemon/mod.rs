@@ -44,11 +44,12 @@ use keeper::{Carried, Ears, End, Keeper};
 
 pub use signals::signals;
 
-/// Time for the embedded primary to finish what it is doing.
-const PRIMARY_SHUTDOWN: Duration = Duration::from_secs(1);
+/// Time for the embedded primary to finish what it is doing. With the times of `keeper` and of the
+/// hooks, the end takes less than five seconds.
+const PRIMARY_SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Time for the hooks that wait.
-const HOOKS_SHUTDOWN: Duration = Duration::from_millis(500);
+/// Time for the hooks that wait, before they are killed.
+const HOOKS_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// What the daemon is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +130,9 @@ pub async fn run(
         ..Carried::default()
     };
     let mut config = Arc::new(config);
+    let mut hooks = start_hooks(&config);
     let mut cause = "start";
     loop {
-        let hooks = Hooks::start(&config.daemon.on_change, &config.daemon.on_alert);
         let ears = Ears {
             listener,
             hooks: &hooks,
@@ -151,19 +152,33 @@ pub async fn run(
             notify::stopping();
         }
         carried = keeper.finish().await;
-        hooks.finish(HOOKS_SHUTDOWN).await;
-        match end {
-            End::Reload(next) => config = next,
-            End::Stop => break,
+        let End::Reload(next) = end else {
+            break;
+        };
+        carried.forget_zones_gone(&config, &next);
+        if !same_hooks(&config, &next) {
+            hooks.finish(HOOKS_SHUTDOWN).await;
+            hooks = start_hooks(&next);
         }
+        config = next;
         cause = "reload";
     }
+    hooks.finish(HOOKS_SHUTDOWN).await;
     if let Some(primary) = primary
         && timeout(PRIMARY_SHUTDOWN, primary.shutdown()).await.is_err()
     {
         warn!("the embedded primary did not stop within {PRIMARY_SHUTDOWN:?}");
     }
     Ok(())
+}
+
+fn start_hooks(config: &Config) -> Hooks {
+    Hooks::start(&config.daemon.on_change, &config.daemon.on_alert)
+}
+
+fn same_hooks(before: &Config, after: &Config) -> bool {
+    before.daemon.on_change == after.daemon.on_change
+        && before.daemon.on_alert == after.daemon.on_alert
 }
 
 async fn start_primary(config: &Config) -> Result<Option<Primary>, DaemonError> {
