@@ -124,6 +124,9 @@ pub async fn run(
 ) -> Result<(), DaemonError> {
     let store = Store::open(&config.daemon.state_dir)?;
     let _alone = store.lock_daemon()?;
+    if let Some(address) = config.daemon.http {
+        warn!(%address, "daemon.http is set, and this version serves no status page yet");
+    }
     let primary = start_primary(&config).await?;
     let mut carried = Carried {
         tracks: store.tracks().await?.into_iter().collect(),
