@@ -129,6 +129,8 @@ struct Kept {
     obstacle: Option<String>,
     /// As of the last evaluation, overrides apart.
     state: State,
+    /// Up or down, whichever it was last: suspicion in between asks for nothing. At first unknown.
+    acted_on: State,
     /// The zones that it may be published in.
     zones: Vec<usize>,
     /// The track is not stored yet.
@@ -170,6 +172,7 @@ impl<'a> Keeper<'a> {
                 track: carried.tracks.get(host.name()).cloned().unwrap_or_default(),
                 obstacle: None,
                 state: State::Unknown,
+                acted_on: State::Unknown,
                 zones: Vec::new(),
                 unsaved: false,
             })
@@ -215,6 +218,7 @@ impl<'a> Keeper<'a> {
             let state = keeper.verdict(index, now).state;
             if let Some(kept) = keeper.hosts.get_mut(index) {
                 kept.state = state;
+                kept.acted_on = state;
             }
         }
         keeper
@@ -349,20 +353,19 @@ impl<'a> Keeper<'a> {
         let cause = format!("{} is {}", host.name(), verdict.state);
         let now = Instant::now();
         let is_settled = matches!(verdict.state, State::Up | State::Down);
-        let zones = std::mem::take(&mut kept.zones);
-        for &zone in &zones {
-            // Back to up after a single failure: nothing to do, unless somebody waits for it.
-            if is_settled && before != State::Suspect || verdict.state == State::Down {
+        let asks_for_something = is_settled && kept.acted_on != verdict.state;
+        if is_settled {
+            kept.acted_on = verdict.state;
+        }
+        for &zone in &kept.zones {
+            if asks_for_something {
                 self.schedule.wake(zone, &cause, now);
             } else {
                 self.schedule
                     .wake_watching(zone, Watch::States, &cause, now);
             }
         }
-        if let Some(kept) = self.hosts.get_mut(index) {
-            kept.zones = zones;
-        }
-        if is_settled {
+        if asks_for_something {
             self.keep();
         }
     }
