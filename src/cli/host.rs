@@ -91,17 +91,16 @@ fn clear(config: &Config, name: &Name) -> Result<(), Failure> {
             .await
             .map_err(failure)?;
         if was_forced {
-            edge::data(&format!(
-                "{name} has no override any more.
-"
-            ));
+            edge::data(&format!("{name} has no override any more.\n"));
         }
         if was_contested {
-            edge::data(&format!("The records of {name} are contested no more.\n"));
+            edge::data(&format!(
+                "The records of {name} are contested no more: the next `srvkeeper apply` or round of the daemon tries again.\n"
+            ));
         }
-        if was_forced || was_contested {
+        if was_forced {
             edge::data(&who_changes_dns(config, &store, now).await?);
-        } else {
+        } else if !was_contested {
             edge::data(&format!(
                 "{name} has no override, and its records are not contested; nothing to do.\n"
             ));

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
 use crate::config::{self, Config};
@@ -90,8 +91,8 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
         .block_on(future)
 }
 
-/// The same for a command that can be interrupted: the first Ctrl-C does, the second ends it at
-/// once.
+/// The same for a command that can be interrupted: the first Ctrl-C or SIGTERM does, the second ends
+/// it at once.
 pub(super) fn run<T>(
     bars: &Bars,
     command: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, Failure>,
@@ -123,10 +124,19 @@ fn cannot_start(error: std::io::Error) -> Failure {
 }
 
 async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut heard = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    heard().await;
     warn!("interrupted: finishing the updates already sent; once more ends at once");
     interrupter.interrupt();
-    tokio::signal::ctrl_c().await
+    heard().await;
+    Ok(())
 }
 
 /// The indexes of the zones asked for; all of them when none is named.

@@ -15,6 +15,9 @@ use crate::store::StoreError;
 /// The longest wait until the next look: a refresh is a matter of hours.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// The wait after a refresh that went wrong.
+const AFTER_TROUBLE: Duration = Duration::from_secs(10);
+
 /// One look for the zone whose turn it is.
 pub(super) struct Refreshing {
     pub(super) ground: Arc<Ground>,
@@ -68,7 +71,10 @@ impl Refreshing {
             Ok(Refreshed::Added(records)) => info!(zone = %name, records, "refreshed"),
             Ok(Refreshed::Nothing | Refreshed::Conflict) => {}
             Err(error) if error.is_interrupted() => {}
-            Err(error) => warn!(zone = %name, "could not be refreshed: {error}"),
+            Err(error) => {
+                warn!(zone = %name, "could not be refreshed: {error}");
+                return Ok(AFTER_TROUBLE);
+            }
         }
         Ok(Duration::ZERO)
     }

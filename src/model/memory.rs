@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Name;
+use super::{Name, Srv};
 
 /// One inventory host that left a zone's RRset by our hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub struct Contest {
     pub armed_at: Option<Timestamp>,
     /// When the last of all this happened, which begins the quiet days.
     pub at: Timestamp,
+    /// The record that our last correction left, of [`ContestKind::Rewrites`]: where it still
+    /// stands, nobody undid anything, and our own configuration asks for another.
+    pub written: Option<Srv>,
 }
 
 /// What earlier runs did, over all zones.

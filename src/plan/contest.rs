@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | returns | removal of a target's records | they are there again, and unwanted | the host is up and they may stay; we add the record ourselves |
 //! | vanishes | addition of a record | it is gone again, and wanted | the host is down and not published; we remove the record ourselves |
-//! | rewrites | correction of a host's data, removal of its second record | it takes the same correction again | – |
+//! | rewrites | correction of a host's data, removal of its second record | it takes a correction again, and the record is not the one that we wrote | – |
 //!
 //! Two counts contest a record: the change is made no more. Seven days in which nothing happened,
 //! and `srvkeeper host clear`, begin anew for every kind.
@@ -68,12 +68,18 @@ fn is_quiet(input: &PlanInput<'_>, contest: &Contest) -> bool {
     input.now.duration_since(contest.at) > QUIET
 }
 
-/// True when the last change was made long enough ago to call it undone.
+/// True when the last change was made long enough ago to call it undone, and does not stand: then
+/// our own configuration wants another one.
 fn is_undone(input: &PlanInput<'_>, contest: &Contest) -> bool {
     let since = |armed_at| input.now.duration_since(armed_at);
-    contest
+    let stands = contest
+        .written
+        .as_ref()
+        .is_some_and(|written| input.observed.records.contains(written));
+    let is_old = contest
         .armed_at
-        .is_some_and(|armed_at| since(armed_at) * 2 >= interval(input))
+        .is_some_and(|armed_at| since(armed_at) * 2 >= interval(input));
+    is_old && !stands
 }
 
 fn interval(input: &PlanInput<'_>) -> SignedDuration {
@@ -189,7 +195,14 @@ impl Rows<'_, '_> {
 
     /// What we did is now to be watched, and the opposite no longer is.
     fn arm(&mut self, plan: &ZonePlan) {
-        for (target, kind) in plan.changes.iter().filter_map(subject) {
+        for change in &plan.changes {
+            let Some((target, kind)) = subject(change) else {
+                continue;
+            };
+            let written = change
+                .after()
+                .filter(|_| kind == ContestKind::Rewrites)
+                .cloned();
             match kind {
                 ContestKind::Returns => self.forget(target, ContestKind::Vanishes),
                 ContestKind::Vanishes => self.forget(target, ContestKind::Returns),
@@ -200,6 +213,7 @@ impl Rows<'_, '_> {
                 Some(row) => {
                     row.armed_at = row.armed_at.or(Some(now));
                     row.at = now;
+                    row.written = written;
                 }
                 None => self.rows.push(Contest {
                     target: target.clone(),
@@ -207,6 +221,7 @@ impl Rows<'_, '_> {
                     count: 0,
                     armed_at: Some(now),
                     at: now,
+                    written,
                 }),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::apply;
 use crate::config::Config;
@@ -28,9 +28,9 @@ pub enum Refreshed {
 /// Adds a zone's records of hosts that are up again, under the prerequisite that the RRset is as
 /// read, and reads back.
 ///
-/// `zone` is an index into the configured zones. The attempt is noted in the store however it
-/// ends, so that one zone in trouble holds up no other; there is no row of history, since nothing
-/// changes. Whether it is time for it, and whether the zone is to be refreshed at all, is for
+/// `zone` is an index into the configured zones. The attempt is noted in the store before anything
+/// is sent, so that one zone in trouble holds up no other, and nothing is sent where nothing can be
+/// stored; there is no row of history, since nothing changes. Whether it is time for it, and whether the zone is to be refreshed at all, is for
 /// [`next_refresh`] to say.
 pub async fn refresh_zone(
     context: Context<'_>,
@@ -41,14 +41,18 @@ pub async fn refresh_zone(
     let Some(zone) = context.config.zones.get(zone) else {
         return Ok(Refreshed::Nothing);
     };
+    store
+        .refreshed(zone.owner.clone(), Timestamp::now())
+        .await
+        .map_err(|error| ZoneError {
+            server: None,
+            text: format!(
+                "the records were not refreshed, since that could not be stored: {}",
+                chain(&error)
+            ),
+        })?;
     let result = refresh(context, zone).await;
-    if result.as_ref().is_err_and(ZoneError::is_interrupted) {
-        return result;
-    }
     debug!(zone = %zone.name, ?result, "refreshed");
-    if let Err(error) = store.refreshed(zone.owner.clone(), Timestamp::now()).await {
-        warn!(zone = %zone.name, "the refresh could not be noted: {}", chain(&error));
-    }
     result
 }
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
-use super::journal::{name, timestamp};
+use super::journal::{from_json, name, timestamp, to_json};
 use crate::model::{Contest, ContestKind, Memory, Name};
 
-const CONTESTS: &str =
-    "SELECT owner, target, kind, count, armed_at, at FROM contests ORDER BY owner, target, kind";
+const CONTESTS: &str = "SELECT owner, target, kind, count, armed_at, at, written FROM contests
+     ORDER BY owner, target, kind";
 const REFRESHES: &str = "SELECT owner, at FROM refreshes ORDER BY owner";
 
 /// Fails when one of the tables is missing.
@@ -40,8 +40,8 @@ pub(super) fn keep(
     let owner = owner.to_string();
     connection.execute("DELETE FROM contests WHERE owner = ?1", [&owner])?;
     let mut statement = connection.prepare(
-        "INSERT INTO contests (owner, target, kind, count, armed_at, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO contests (owner, target, kind, count, armed_at, at, written)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for contest in contests {
         statement.execute(params![
@@ -51,6 +51,7 @@ pub(super) fn keep(
             contest.count,
             contest.armed_at.map(Timestamp::as_microsecond),
             contest.at.as_microsecond(),
+            contest.written.as_ref().map(to_json).transpose()?,
         ])?;
     }
     Ok(())
@@ -93,6 +94,7 @@ pub(super) fn refreshes(connection: &Connection) -> rusqlite::Result<Vec<(Name, 
 fn contest(row: &Row<'_>) -> rusqlite::Result<Contest> {
     let kind: String = row.get(2)?;
     let armed: Option<i64> = row.get(4)?;
+    let written: Option<String> = row.get(6)?;
     Ok(Contest {
         target: name(row, 1)?,
         kind: ContestKind::parse(&kind)
@@ -100,5 +102,6 @@ fn contest(row: &Row<'_>) -> rusqlite::Result<Contest> {
         count: row.get(3)?,
         armed_at: armed.map(|_at| timestamp(row, 4)).transpose()?,
         at: timestamp(row, 5)?,
+        written: written.map(|_json| from_json(row, 6)).transpose()?,
     })
 }

@@ -253,7 +253,7 @@ pub(super) struct StoredRrset<'a> {
     pub(super) records: Cow<'a, [Srv]>,
 }
 
-fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
+pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -77,11 +77,12 @@
 //! `pause` (`one`, which is 1, `reason`, `actor`, `made_at`, `until`): at most one row, an
 //! operator's word that a daemon must not write to DNS. It ends as an override does.
 //!
-//! `contests` (`owner`, `target`, `kind`, `count`, `armed_at`, `at`): how often somebody undid our
+//! `contests` (`owner`, `target`, `kind`, `count`, `armed_at`, `at`, `written`): how often somebody undid our
 //! changes of a target's record in the RRset at `owner`. `kind` is `returns` (it came back after we
 //! removed it), `vanishes` (it went after we added it) or `rewrites` (we corrected it, and it is
 //! wrong again). `armed_at`: when we made the change that nobody is known to have undone yet, or
 //! NULL. `at`: when the last of all this happened; after seven quiet days a row means nothing.
+//! `written`: the record that the last correction left, as JSON, or NULL.
 //!
 //! `refreshes` (`owner`, `at`): when the RRset was last refreshed, or a refresh of it was tried.
 
@@ -266,12 +267,16 @@ impl Store {
         DaemonLock::take(self.writer.directory.path())
     }
 
-    /// Who keeps this state directory as a daemon: process, since when, command; `None`: nobody.
+    /// Who keeps this state directory as a daemon: process, since when, command; `None`: nobody, or
+    /// a `run --once`, which is no daemon.
     ///
     /// Makes no file, and keeps no daemon from starting meanwhile. A lock that cannot be looked at
     /// is nobody's either.
     pub fn daemon_holder(state_dir: &Path) -> Option<String> {
-        DaemonLock::holder(state_dir)
+        DaemonLock::holder(state_dir).filter(|holder| {
+            let mut words = holder.split([' ', ')']);
+            !words.any(|word| word == "--once")
+        })
     }
 
     /// Reads the memory without lock and without making a file; empty when there is no store.

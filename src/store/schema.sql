@@ -90,6 +90,7 @@ CREATE TABLE contests (
   count    INTEGER NOT NULL,
   armed_at INTEGER,
   at       INTEGER NOT NULL,
+  written  TEXT,
   PRIMARY KEY (owner, target, kind)
 ) STRICT, WITHOUT ROWID;
 

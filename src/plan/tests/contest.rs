@@ -131,6 +131,16 @@ fn an_addition_that_was_deleted_twice_is_made_no_more() {
 }
 
 #[test]
+fn what_our_own_configuration_changes_again_and_again_is_no_contest() {
+    let mut fight = Fight::new(Scenario::new("kms1 up in; kms2 up in"));
+    for weight in [10, 5, 1, 20, 0] {
+        fight.pass(DAY).scenario.weigh("kms1", weight);
+        assert_eq!(fight.run(), "~ kms1 data-drift, unchanged 1", "{weight}");
+        assert_eq!(fight.next(), "unchanged 2");
+    }
+}
+
+#[test]
 fn a_host_that_keeps_publishing_other_data_is_left_alone() {
     let mut fight = Fight::new(Scenario::new("kms1 up in; kms2 up in"));
     let (second, other) = ("9 0 1688 kms1", "0 0 1700 kms1");

@@ -178,6 +178,7 @@ fn add(scenario: &mut Scenario, index: usize, member: Member) {
             count,
             armed_at: None,
             at: ago(60),
+            written: None,
         });
     }
     if let Some(seconds) = member.last_up {

@@ -223,6 +223,7 @@ impl Scenario {
             count,
             armed_at: None,
             at: ago(HELD_FOR),
+            written: None,
         });
         self
     }
@@ -230,6 +231,14 @@ impl Scenario {
     pub(super) fn remember_contest(&mut self, contest: Contest) {
         let owner = target("_vlmcs._tcp.corp.example.");
         self.memory.contests.entry(owner).or_default().push(contest);
+    }
+
+    /// Configures another weight.
+    pub(super) fn weigh(&mut self, short: &str, weight: u16) {
+        let name = target(short);
+        for host in self.hosts.iter_mut().filter(|host| *host.name() == name) {
+            host.srv.weight = weight;
+        }
     }
 
     pub(super) fn once_ours(mut self, short: &str) -> Self {

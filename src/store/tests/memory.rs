@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Contest, ContestKind, HostMemory, Removal};
+use crate::model::{Contest, ContestKind, HostMemory, Removal, Srv};
 
 const ZONES: [&str; 3] = ["a.example.", "A.Example.", "b.example."];
 const HOSTS: [&str; 4] = [
@@ -146,6 +146,12 @@ fn contests(kind: ContestKind, targets: &[usize], second: i64) -> Vec<Contest> {
         count: u32::try_from(place).unwrap(),
         armed_at: place.is_multiple_of(2).then(|| at(second)),
         at: at(second + 1),
+        written: place.is_multiple_of(3).then(|| Srv {
+            priority: 0,
+            weight: 5,
+            port: 1688,
+            target: name(HOSTS[0]),
+        }),
     };
     targets.into_iter().enumerate().map(contest).collect()
 }
