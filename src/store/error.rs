@@ -109,6 +109,14 @@ pub enum StoreError {
         #[source]
         source: Arc<rusqlite::Error>,
     },
+    /// The store is no longer the file that was opened.
+    #[error(
+        "{path} is gone, or another file stands in its place, since srvkeeper opened it; nothing is written to DNS: put it back, or restart srvkeeper to begin with what is there then"
+    )]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// A writer came and went during every attempt to read.
     #[error("{path} changed during each attempt to read it; try again")]
     Changing {

@@ -9,13 +9,15 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, RowIndex, Statement, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, OpenIntent, StoreError, StoredIntent, contests};
+use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, schema};
 use crate::model::{ChangeId, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
 
 /// The writing statements, prepared once.
 pub(super) struct Journal<'c> {
     connection: &'c Connection,
     path: &'c Path,
+    /// Of the file, as it was opened.
+    identity: Option<(u64, u64)>,
     add_change: Statement<'c>,
     add_removal: Statement<'c>,
     close_change: Statement<'c>,
@@ -35,6 +37,7 @@ impl<'c> Journal<'c> {
         Ok(Self {
             connection,
             path,
+            identity: schema::identity(path),
             add_change: prepare(
                 "INSERT INTO changes (asked_at, zone, owner, server, update_zone, serial_before,
                                       before, after, changes, digest, actor)
@@ -68,6 +71,16 @@ impl<'c> Journal<'c> {
     /// The connection, for transactions and reads.
     pub(super) fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// Fails when the file that was opened is no longer the one of that name.
+    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
+        if self.identity.is_some() && self.identity == schema::identity(self.path) {
+            return Ok(());
+        }
+        Err(StoreError::Replaced {
+            path: self.path.to_owned(),
+        })
     }
 
     /// What SQLite said, as an error of this store.

@@ -145,6 +145,8 @@ struct Writer {
     commits: Arc<AtomicU64>,
     directory: StateDirectory,
     path: PathBuf,
+    /// Of the file, as it was opened.
+    identity: Option<(u64, u64)>,
 }
 
 /// What is about to be sent.
@@ -238,6 +240,7 @@ impl Store {
                 thread: Some(thread),
                 commits,
                 directory,
+                identity: schema::identity(&path),
                 path,
             }),
         })
@@ -404,6 +407,38 @@ impl Store {
     pub async fn tracks(&self) -> Result<Vec<(Name, Track)>, StoreError> {
         self.read(|journal| health::tracks(journal.connection()))
             .await
+    }
+
+    /// The overrides and the pause that hold at `now`, read as another process reads them.
+    ///
+    /// The writing connection has read most pages long ago; this one sees when the file was
+    /// damaged, or another one put in its place, since the store was opened.
+    pub async fn operators(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Vec<Override>, Option<Pause>), StoreError> {
+        let Writer { path, identity, .. } = &*self.writer;
+        let (dir, path, identity) = (
+            self.writer.directory.path().to_owned(),
+            path.clone(),
+            *identity,
+        );
+        let stopped = StoreError::Stopped { path: path.clone() };
+        tokio::task::spawn_blocking(move || {
+            let replaced = || StoreError::Replaced { path: path.clone() };
+            if identity.is_none() || identity != schema::identity(&path) {
+                return Err(replaced());
+            }
+            schema::read(&dir, |connection| {
+                Ok((
+                    overrides::read(connection, now)?,
+                    pause::read(connection, now)?,
+                ))
+            })?
+            .ok_or_else(replaced)
+        })
+        .await
+        .map_err(|_ended| stopped)?
     }
 
     /// The pause that holds at `now`.

@@ -134,6 +134,12 @@ fn read_once<T>(
     work(&transaction).map(Some).map_err(failed)
 }
 
+/// Tells a file from others that come to stand in its place; `None`: there is none.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// False for a file in which nothing was stored yet; an error for one that is not ours to use.
 fn is_ours(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let failed = |error| StoreError::database(path, error);

@@ -117,6 +117,8 @@ fn write_alone(journal: &mut Journal<'_>, write: Write) -> (Written, Result<(), 
 }
 
 fn begin(journal: &Journal<'_>) -> Result<(), StoreError> {
+    // SQLite would go on in a file that nobody finds any more.
+    journal.check_in_place()?;
     batch(journal, "BEGIN IMMEDIATE")
 }
 
