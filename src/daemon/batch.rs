@@ -49,6 +49,15 @@ impl Ground {
         }
     }
 
+    /// What earlier runs and operators left; what a crash left open in these zones is settled
+    /// first, where they are written to.
+    async fn recall(&self, zones: &[usize], writes: bool) -> Result<Recalled, StoreError> {
+        if writes && reconcile::has_open_intents(&self.config, &self.store, zones).await? {
+            self.lock(zones).await?;
+        }
+        reconcile::recall_noted(&self.config, &self.store).await
+    }
+
     /// The run lock, with what an earlier process left open in these zones settled.
     pub(super) async fn lock(&self, zones: &[usize]) -> Result<Arc<RunLock>, StoreError> {
         let lock = self.lock.take(&self.store).await?;
@@ -84,8 +93,8 @@ pub(super) struct Batch {
     pub(super) probed: Verdicts,
     /// Taken where the store cannot be read.
     pub(super) fallback: Recalled,
-    /// False: plan only.
-    pub(super) writes: bool,
+    /// Why these zones are planned only; `None`: they are written to.
+    pub(super) withheld: Option<String>,
     /// Why these zones are due.
     pub(super) causes: BTreeSet<String>,
 }
@@ -98,6 +107,8 @@ pub(super) struct Reconciled {
     pub(super) reports: Vec<ZoneReport>,
     /// Who asked, as the history tells it.
     pub(super) actor: String,
+    /// Why these zones were planned only.
+    pub(super) withheld: Option<String>,
     /// Why the store could not be used, so that nothing was written.
     pub(super) store_failure: Option<String>,
     /// What earlier runs did.
@@ -110,11 +121,11 @@ impl Batch {
         let ground = Arc::clone(&self.ground);
         let config = &*ground.config;
         let actor = actor(&self.causes);
-        let (recalled, mut store_failure) =
-            match reconcile::recall_noted(config, &ground.store).await {
-                Ok(recalled) => (recalled, None),
-                Err(error) => (self.fallback, Some(chain(&error))),
-            };
+        let writes = self.withheld.is_none();
+        let (recalled, mut store_failure) = match ground.recall(&self.zones, writes).await {
+            Ok(recalled) => (recalled, None),
+            Err(error) => (self.fallback, Some(chain(&error))),
+        };
         let verdicts = recalled.verdicts(config, self.probed.clone());
         let context = Context {
             config,
@@ -126,7 +137,7 @@ impl Batch {
         };
         let mut reports =
             reconcile::run_once(context, reconcile::work(&self.zones), Mode::Plan).await;
-        if self.writes && store_failure.is_none() && !ground.interrupt.is_raised() {
+        if writes && store_failure.is_none() && !ground.interrupt.is_raised() {
             if let Err(error) = note_contests(&ground, context, &reports).await {
                 store_failure = Some(chain(&error));
             }
@@ -153,6 +164,7 @@ impl Batch {
             zones: self.zones,
             reports,
             actor,
+            withheld: self.withheld,
             store_failure,
             memory: recalled.memory,
         }
@@ -233,7 +245,12 @@ impl Reconciled {
             .map(|&zone| {
                 let report = self.reports.iter().find(|report| report.index == zone);
                 let done = report.map_or_else(Done::default, |report| {
-                    end_of(report, &self.memory, interval, now)
+                    let mut done = end_of(report, &self.memory, interval, now);
+                    let is_left = report.outcome.is_none()
+                        && report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
+                    // Tried again soon, not at the next tick.
+                    done.failed |= is_left && self.store_failure.is_some();
+                    done
                 });
                 (zone, done)
             })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
@@ -18,14 +18,14 @@ use super::polling::{Polling, Said};
 use super::probing::{Answered, Probers, is_asked, jitter};
 use super::refreshing::Refreshing;
 use super::schedule::{Schedule, Watch};
+use super::store_watch::StoreWatch;
 use super::{Control, Event, Listener, Options, may_write, notify, reload};
 use crate::config::Config;
 use crate::exit::chain;
 use crate::health::{self, track};
 use crate::hooks::Hooks;
 use crate::model::{
-    Alert, AlertKind, Canary, Host, KeptSample, Memory, Name, Override, Role, State, Track,
-    Verdict, Verdicts,
+    Alert, Canary, Host, KeptSample, Memory, Name, Role, State, Track, Verdict, Verdicts,
 };
 use crate::plan;
 use crate::probe;
@@ -49,8 +49,7 @@ const FINISH: Duration = Duration::from_millis(2500);
 /// Time to store the newest samples at the end.
 const LAST_KEEPING: Duration = Duration::from_millis(500);
 
-/// An alert precedes the end of an override by this time.
-const BEFORE_THE_END: SignedDuration = SignedDuration::from_hours(1);
+const UNSAVED: &str = "the newest samples could not be stored";
 
 /// Zones without a configured server share batches of this size, so that one whose primary is dead
 /// delays few.
@@ -106,7 +105,7 @@ pub(super) struct Keeper<'a> {
     ground: Arc<Ground>,
     interrupter: Interrupter,
     writes: bool,
-    hosts: Vec<Kept>,
+    hosts: Vec<KnownHost>,
     alerts: OpenAlerts,
     /// Samples not stored yet.
     samples: Vec<KeptSample>,
@@ -119,11 +118,16 @@ pub(super) struct Keeper<'a> {
     next_refresh: Instant,
     probers: Probers,
     polling: Polling,
-    store_failed: bool,
+    store: StoreWatch,
+    /// How storing the newest samples went.
+    kept: (mpsc::Sender<Kept>, mpsc::Receiver<Kept>),
 }
 
+/// `None`, or why samples could not be stored.
+type Kept = Option<String>;
+
 /// One host of the inventory.
-struct Kept {
+struct KnownHost {
     track: Track,
     /// Why the newest probe could not be made.
     obstacle: Option<String>,
@@ -165,10 +169,10 @@ impl<'a> Keeper<'a> {
         let polling = Polling::start(store.clone());
         let ground = Arc::new(Ground::new(config, store, interrupt));
         let config = &ground.config;
-        let mut hosts: Vec<Kept> = config
+        let mut hosts: Vec<KnownHost> = config
             .hosts
             .iter()
-            .map(|host| Kept {
+            .map(|host| KnownHost {
                 track: carried.tracks.get(host.name()).cloned().unwrap_or_default(),
                 obstacle: None,
                 state: State::Unknown,
@@ -210,7 +214,8 @@ impl<'a> Keeper<'a> {
             next_refresh: Instant::now(),
             probers: Probers::start(config, &ground.resolver),
             polling,
-            store_failed: false,
+            store: StoreWatch::default(),
+            kept: mpsc::channel(1),
             ground,
         };
         let now = Timestamp::now();
@@ -249,6 +254,7 @@ impl<'a> Keeper<'a> {
                 },
                 answered = self.probers.next() => self.take_sample(answered),
                 Some(asked) = self.canary.answers.1.recv() => self.take_canary(asked),
+                Some(kept) = self.kept.1.recv() => self.take_kept(kept),
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
                 () = until(due) => self.walk_due(),
@@ -277,10 +283,12 @@ impl<'a> Keeper<'a> {
                 "updates are still under way; the next start settles by reading what became of them"
             );
         }
-        if let Some(saving) = self.saving()
-            && timeout(LAST_KEEPING, saving).await.is_err()
-        {
-            warn!("the newest samples could not be stored in time");
+        if let Some(saving) = self.saving() {
+            match timeout(LAST_KEEPING, saving).await {
+                Ok(None) => {}
+                Ok(Some(failure)) => error!("{UNSAVED}: {failure}"),
+                Err(_elapsed) => error!("{UNSAVED} in time"),
+            }
         }
         let names = self.ground.config.hosts.iter().map(Host::name).cloned();
         Carried {
@@ -398,10 +406,8 @@ impl<'a> Keeper<'a> {
 
     fn hear_operators(&mut self, said: Said) {
         let before = std::mem::replace(&mut self.said, said);
-        if let Some(failure) = &self.said.failure {
-            self.store_is_broken(&failure.clone());
-        }
-        let changed = changed_hosts(&before.overrides, &self.said.overrides);
+        self.watch_store(|watch, said| watch.reading.clone_from(&said.failure));
+        let changed = self.said.changed_hosts(&before);
         let config = Arc::clone(&self.ground.config);
         for (host, kept) in config.hosts.iter().zip(&self.hosts) {
             if changed.contains(host.name()) {
@@ -428,15 +434,14 @@ impl<'a> Keeper<'a> {
         for (zone, end) in done.ends(self.ground.config.daemon.interval) {
             self.schedule.done(zone, end, now, jitter());
         }
-        match &done.store_failure {
-            Some(failure) => self.store_is_broken(failure),
-            None if self.store_failed => {
-                self.store_failed = false;
-                info!("the store works again");
-                self.alerts.update(Scope::Store, Vec::new());
+        self.watch_store(|watch, _said| {
+            for &zone in &done.zones {
+                match &done.store_failure {
+                    Some(failure) => watch.walking.insert(zone, failure.clone()),
+                    None => watch.walking.remove(&zone),
+                };
             }
-            None => {}
-        }
+        });
         for report in &done.reports {
             self.tell_zone(report, &done);
         }
@@ -452,8 +457,8 @@ impl<'a> Keeper<'a> {
         let alerts = match &report.plan {
             Ok(plan) => {
                 let asked = plan.is_pending() && report.outcome.is_none();
-                if asked && !self.writes {
-                    info!(zone = %report.zone, changes = plan.changes.len(), "changes are pending, and this daemon only audits");
+                if let (true, Some(why)) = (asked, &done.withheld) {
+                    info!(zone = %report.zone, changes = plan.changes.len(), "changes are pending, and nothing is written: {why}");
                 }
                 if let Some(outcome) = &report.outcome {
                     self.hook(hook::change(plan, outcome, &done.actor, now), Hooks::change);
@@ -466,24 +471,57 @@ impl<'a> Keeper<'a> {
                 plan::unreadable(&report.zone, error).into_iter().collect()
             }
         };
-        let raised = self.alerts.update(Scope::Zone(report.zone.clone()), alerts);
+        let owner = self.ground.config.zones.get(report.index);
+        let Some(owner) = owner.map(|zone| zone.owner.clone()) else {
+            return;
+        };
+        let raised = self.alerts.update(Scope::Zone(owner), alerts);
         self.raise(raised);
     }
 
-    fn store_is_broken(&mut self, failure: &str) {
-        self.store_failed = true;
-        let raised = self.alerts.update(
-            Scope::Store,
-            vec![Alert {
-                kind: AlertKind::Store,
-                zone: None,
-                host: None,
-                text: format!(
-                    "the store cannot be used, so nothing is written to DNS; probing and reading go on: {failure}"
-                ),
-            }],
-        );
+    fn take_kept(&mut self, kept: Kept) {
+        if let Some(failure) = &kept {
+            error!("{UNSAVED}: {failure}");
+            // Tried again, also where no new sample comes for long.
+            for known in &mut self.hosts {
+                known.unsaved = known.track.newest.is_some();
+            }
+        }
+        self.watch_store(|watch, _said| watch.keeping = kept);
+    }
+
+    /// Notes what is known of the store, and tells when it fails or works again.
+    fn watch_store(&mut self, note: impl FnOnce(&mut StoreWatch, &Said)) {
+        let (failed, withheld) = (self.store.is_broken(), self.store.obstacle().is_some());
+        note(&mut self.store, &self.said);
+        let alerts = self.store.alert();
+        if failed && alerts.is_none() {
+            info!("the store works again");
+        }
+        let raised = self
+            .alerts
+            .update(Scope::Store, alerts.into_iter().collect());
         self.raise(raised);
+        if withheld && self.store.obstacle().is_none() {
+            for zone in 0..self.ground.config.zones.len() {
+                self.schedule
+                    .wake(zone, "the store works again", Instant::now());
+            }
+        }
+    }
+
+    /// Why zones are planned only, at present.
+    fn withheld(&self) -> Option<String> {
+        if !self.writes {
+            return Some("this daemon only audits".to_owned());
+        }
+        let pause = self.said.pause.as_ref().map(ToString::to_string);
+        let broken = || {
+            self.store
+                .obstacle()
+                .map(|_failure| "the store cannot be used".to_owned())
+        };
+        pause.or_else(broken)
     }
 
     fn raise(&self, alerts: Vec<Alert>) {
@@ -521,7 +559,7 @@ impl<'a> Keeper<'a> {
             due.zones.push(index);
             due.causes.extend(causes);
         }
-        let probed = self.verdicts();
+        let (probed, withheld) = (self.verdicts(), self.withheld());
         for Due { zones, causes } in batches.into_values() {
             let batch = Batch {
                 ground: Arc::clone(&self.ground),
@@ -531,7 +569,7 @@ impl<'a> Keeper<'a> {
                     memory: Memory::default(),
                     overrides: self.said.overrides.clone(),
                 },
-                writes: self.writes_now(),
+                withheld: withheld.clone(),
                 causes,
             };
             self.walks.push(Box::pin(batch.run()));
@@ -548,21 +586,7 @@ impl<'a> Keeper<'a> {
         for index in 0..self.hosts.len() {
             self.evaluate(index);
         }
-        let ending = self
-            .said
-            .overrides
-            .iter()
-            .filter(|word| ends_soon(word, Timestamp::now()))
-            .map(|word| Alert {
-                kind: AlertKind::OverrideEnding,
-                zone: None,
-                host: Some(word.host.clone()),
-                text: format!(
-                    "the override of {} is about to end: {word}; prolong it with `srvkeeper host {} {}`",
-                    word.host, word.state, word.host
-                ),
-            })
-            .collect();
+        let ending = self.said.ending(Timestamp::now());
         let raised = self.alerts.update(Scope::Overrides, ending);
         self.raise(raised);
     }
@@ -572,7 +596,7 @@ impl<'a> Keeper<'a> {
         let zones = &self.ground.config.zones;
         let wanted = zones.iter().any(|zone| zone.policy.refresh.is_some());
         if wanted
-            && self.writes_now()
+            && self.withheld().is_none()
             && self.refresh.is_none()
             && self.next_refresh <= Instant::now()
         {
@@ -585,19 +609,20 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn writes_now(&self) -> bool {
-        self.writes && self.said.pause.is_none() && self.said.failure.is_none()
-    }
-
     /// Stores what is known of the hosts, beside everything else.
     fn keep(&mut self) {
         if let Some(saving) = self.saving() {
-            tokio::spawn(saving);
+            let kept = self.kept.0.clone();
+            tokio::spawn(async move {
+                // Nobody listens after a reload.
+                let _ = kept.send(saving.await).await;
+            });
         }
     }
 
-    /// Stores the tracks and samples that are not stored yet, and who is up; `None`: nothing is new.
-    fn saving(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
+    /// Stores the tracks and samples that are not stored yet, and who is up, and returns why it
+    /// could not; `None`: nothing is new.
+    fn saving(&mut self) -> Option<impl Future<Output = Kept> + Send + 'static> {
         let ground = Arc::clone(&self.ground);
         let mut tracks = Vec::new();
         for (host, kept) in ground.config.hosts.iter().zip(&mut self.hosts) {
@@ -619,9 +644,7 @@ impl<'a> Keeper<'a> {
                 Ok(()) => reconcile::note_up(&ground.config, &ground.store, &probed).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = noted {
-                error!("samples could not be stored: {}", chain(&error));
-            }
+            noted.err().map(|error| chain(&error))
         })
     }
 
@@ -680,7 +703,7 @@ impl<'a> Keeper<'a> {
     ///
     /// A host goes down only when they answered after its newest failed probe began; for one that
     /// is down, what they last said counts.
-    fn canary_for(&self, kept: &Kept) -> Canary {
+    fn canary_for(&self, kept: &KnownHost) -> Canary {
         if self.ground.config.canary.is_empty() {
             return Canary::Unused;
         }
@@ -721,25 +744,4 @@ async fn until(due: Option<Instant>) {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// The hosts whose overrides differ.
-fn changed_hosts(before: &[Override], after: &[Override]) -> BTreeSet<Name> {
-    let differing = |these: &[Override], others: &[Override]| -> Vec<Name> {
-        these
-            .iter()
-            .filter(|word| !others.contains(word))
-            .map(|word| word.host.clone())
-            .collect()
-    };
-    differing(before, after)
-        .into_iter()
-        .chain(differing(after, before))
-        .collect()
-}
-
-/// True in the last hour of an override that was made for longer.
-fn ends_soon(word: &Override, now: Timestamp) -> bool {
-    word.until.duration_since(word.made_at) > BEFORE_THE_END
-        && word.until.duration_since(now) <= BEFORE_THE_END
 }

@@ -23,6 +23,7 @@ mod probing;
 mod refreshing;
 mod schedule;
 mod signals;
+mod store_watch;
 
 use std::io;
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };
 pub use refresh::{Refreshed, next_refresh, refresh_zone};
-pub use settle::settle;
+pub use settle::{has_open_intents, settle};
 pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
 pub use verdicts::{HostAnswer, fresh_verdicts, not_probed, one_shot, probe_hosts};
 

@@ -46,6 +46,18 @@ pub async fn settle(
     Ok(())
 }
 
+/// True when [`settle`] would find something to close in these zones.
+pub async fn has_open_intents(
+    config: &Config,
+    store: &Store,
+    zones: &[usize],
+) -> Result<bool, StoreError> {
+    let open = store.open_intents().await?;
+    Ok(open
+        .iter()
+        .any(|open| position(config, open).is_none_or(|index| zones.contains(&index))))
+}
+
 async fn outcome_of(
     config: &Config,
     connections: &Connections,
