@@ -73,6 +73,21 @@ fn a_host_that_dies_goes_and_one_that_lives_again_returns() {
     );
 }
 
+/// A host that was never up, fails once, and is up then.
+#[test]
+fn a_host_that_is_up_after_its_first_failure_is_published_at_once() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, mut second) = (Kms::start(), Kms::stopped());
+    let mut site = two_hosts(&primary, &first, &second);
+    site.health = "rise = 1\nfall = 20\ninterval = \"200ms\"\ntimeout = \"200ms\"".to_owned();
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("kms2.corp.example. state=suspect before=unknown");
+    eventually(|| published(&primary), lines(&["kms1"]));
+    second.restart();
+    daemon.wait_for("kms2.corp.example. state=up before=suspect");
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+}
+
 #[test]
 fn audit_sends_nothing_and_says_what_is_pending() {
     let primary = Bind::start(&[ZoneText::new(ZONE)]);

@@ -29,12 +29,27 @@ impl Daemon {
 
     /// Starts it with these variables as the only ones of the environment.
     pub(crate) fn start_in(site: &Site, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let command: Vec<&str> = std::iter::once("run")
-            .chain(arguments.iter().copied())
-            .collect();
-        let mut child = site
-            .command(&command)
-            .envs(environment.iter().copied())
+        let mut command = site.command(&with_run(arguments));
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts it by a shell that first does something to itself, such as `trap '' XFSZ`.
+    pub(crate) fn start_through(site: &Site, preparation: &str, arguments: &[&str]) -> Self {
+        let daemon = site.command(&with_run(arguments));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("{preparation}; exec \"$@\""), "sh"])
+            .arg(daemon.get_program())
+            .args(daemon.get_args())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -86,6 +101,21 @@ impl Daemon {
         &self.log
     }
 
+    /// The process id of the daemon itself, once it runs.
+    pub(crate) fn pid(&self) -> String {
+        let mut pid = String::new();
+        eventually(
+            || {
+                let parent = self.child.id().to_string();
+                let found = Command::new("pgrep").args(["-P", &parent]).output();
+                pid = String::from_utf8(found.unwrap().stdout).unwrap();
+                pid.lines().count()
+            },
+            1,
+        );
+        pid.trim().to_owned()
+    }
+
     /// Sends a signal, such as `HUP`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
@@ -126,6 +156,12 @@ impl Drop for Daemon {
             let _ = self.child.wait();
         }
     }
+}
+
+fn with_run<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    std::iter::once("run")
+        .chain(arguments.iter().copied())
+        .collect()
 }
 
 /// Kills the child of `timeout`, which then ends too.

@@ -17,22 +17,26 @@
 
 mod address;
 mod bind;
+mod corp;
 mod daemon;
 mod kms;
 mod knot;
 mod primary;
 mod proxy;
 mod site;
+mod systemd;
 mod tools;
 
 pub(crate) use address::unused_address;
 pub(crate) use bind::Bind;
+pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
 pub(crate) use primary::{Primary, ZoneText};
 pub(crate) use proxy::{Fate, Proxy};
 pub(crate) use site::{Run, Running, Site};
+pub(crate) use systemd::Systemd;
 pub(crate) use tools::{
     RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, dig, nsupdate, serial,
 };
