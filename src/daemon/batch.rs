@@ -1,6 +1,7 @@
 //! One walk through zones that are due together: plan, and where something is to be done, apply.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,10 +15,16 @@ use crate::exit::chain;
 use crate::model::{Memory, OutcomeKind, Verdicts};
 use crate::plan::{self, Guard, ZonePlan};
 use crate::reconcile::{
-    self, Connections, Context, Interrupt, Mode, OnConflict, PATIENCE, Quiet, Recalled,
-    Surroundings, Work, Writing, ZoneReport,
+    self, Connections, Context, Interrupt, Mode, OnConflict, Quiet, Recalled, Surroundings, Work,
+    Writing, ZoneReport,
 };
 use crate::store::{RunLock, Store, StoreError};
+
+/// How long a walk waits for a command that writes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long after that it tries again: the command may wait for an answer at the terminal.
+const LOCK_RETRY: Duration = Duration::from_secs(1);
 
 /// What all walks under one configuration share.
 pub(super) struct Ground {
@@ -78,7 +85,7 @@ impl SharedLock {
         if let Some(lock) = held.upgrade() {
             return Ok(lock);
         }
-        let lock = Arc::new(store.lock_run(PATIENCE).await?);
+        let lock = Arc::new(store.lock_run(LOCK_PATIENCE).await?);
         *held = Arc::downgrade(&lock);
         Ok(lock)
     }
@@ -107,12 +114,47 @@ pub(super) struct Reconciled {
     pub(super) reports: Vec<ZoneReport>,
     /// Who asked, as the history tells it.
     pub(super) actor: String,
-    /// Why these zones were planned only.
-    pub(super) withheld: Option<String>,
-    /// Why the store could not be used, so that nothing was written.
-    pub(super) store_failure: Option<String>,
+    /// Why what is pending was not written.
+    pub(super) obstacle: Option<Obstacle>,
     /// What earlier runs did.
     memory: Memory,
+}
+
+/// Why what is pending is not written.
+#[derive(Debug, Clone)]
+pub(super) enum Obstacle {
+    /// It is not to be: audit, or a pause.
+    Withheld(String),
+    /// Another command writes; it ends by itself.
+    Busy(String),
+    /// The store cannot be used.
+    Store(String),
+}
+
+impl Obstacle {
+    /// What the store says, if it is that.
+    pub(super) fn store_failure(&self) -> Option<&String> {
+        match self {
+            Self::Store(failure) => Some(failure),
+            Self::Withheld(_) | Self::Busy(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Withheld(text) | Self::Busy(text) | Self::Store(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<StoreError> for Obstacle {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Locked { .. } => Self::Busy(error.to_string()),
+            error => Self::Store(chain(&error)),
+        }
+    }
 }
 
 impl Batch {
@@ -121,10 +163,13 @@ impl Batch {
         let ground = Arc::clone(&self.ground);
         let config = &*ground.config;
         let actor = actor(&self.causes);
-        let writes = self.withheld.is_none();
-        let (recalled, mut store_failure) = match ground.recall(&self.zones, writes).await {
-            Ok(recalled) => (recalled, None),
-            Err(error) => (self.fallback, Some(chain(&error))),
+        let mut obstacle = self.withheld.map(Obstacle::Withheld);
+        let recalled = match ground.recall(&self.zones, obstacle.is_none()).await {
+            Ok(recalled) => recalled,
+            Err(error) => {
+                obstacle = obstacle.or(Some(error.into()));
+                self.fallback
+            }
         };
         let verdicts = recalled.verdicts(config, self.probed.clone());
         let context = Context {
@@ -137,71 +182,83 @@ impl Batch {
         };
         let mut reports =
             reconcile::run_once(context, reconcile::work(&self.zones), Mode::Plan).await;
-        if writes && store_failure.is_none() && !ground.interrupt.is_raised() {
-            if let Err(error) = note_contests(&ground, context, &reports).await {
-                store_failure = Some(chain(&error));
-            }
-            let (pending, others): (Vec<_>, Vec<_>) = reports
-                .into_iter()
-                .partition(|report| report.plan.as_ref().is_ok_and(ZonePlan::is_pending));
-            reports = others;
-            if !pending.is_empty() {
-                let made = Made {
-                    probed: &self.probed,
-                    recalled: &recalled,
-                    pending: &pending,
-                };
-                match made.apply(&ground, &actor).await {
-                    Ok(applied) => reports.extend(applied),
-                    Err(error) => {
-                        store_failure = Some(chain(&error));
-                        reports.extend(pending);
-                    }
-                }
-            }
+        if obstacle.is_none() && !ground.interrupt.is_raised() {
+            let made = Made {
+                probed: &self.probed,
+                recalled: &recalled,
+            };
+            obstacle = made
+                .write(&ground, context, &mut reports, &actor)
+                .await
+                .err();
         }
         Reconciled {
             zones: self.zones,
             reports,
             actor,
-            withheld: self.withheld,
-            store_failure,
+            obstacle,
             memory: recalled.memory,
         }
     }
 }
 
-/// Notes what somebody moved back in zones where nothing is left to do.
-async fn note_contests(
-    ground: &Ground,
-    context: Context<'_>,
-    reports: &[ZoneReport],
-) -> Result<(), StoreError> {
-    if reconcile::has_contests_to_note(context, reports) {
-        let lock = ground.lock(&[]).await?;
-        reconcile::note_contests(context, &ground.store, &lock, reports).await;
-    }
-    Ok(())
-}
-
-/// Plans that were made without the run lock.
+/// Plans that were made without the run lock, and what they depend on.
 struct Made<'a> {
     probed: &'a Verdicts,
     recalled: &'a Recalled,
-    pending: &'a [ZoneReport],
 }
 
 impl Made<'_> {
-    /// Applies them under the lock; made anew where another process wrote something meanwhile that
-    /// they depend on. That the RRset is as planned on, each update checks itself.
-    async fn apply(&self, ground: &Ground, actor: &str) -> Result<Vec<ZoneReport>, StoreError> {
+    /// Applies what is pending in the reports, and puts what became of it in its place.
+    async fn write(
+        &self,
+        ground: &Ground,
+        context: Context<'_>,
+        reports: &mut Vec<ZoneReport>,
+        actor: &str,
+    ) -> Result<(), Obstacle> {
+        if reconcile::has_contests_to_note(context, reports) {
+            let lock = ground.lock(&[]).await?;
+            reconcile::note_contests(context, &ground.store, &lock, reports).await;
+        }
+        let is_pending = |report: &ZoneReport| report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
+        let (pending, others): (Vec<_>, Vec<_>) =
+            std::mem::take(reports).into_iter().partition(is_pending);
+        *reports = others;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        match self.apply(ground, &pending, actor).await {
+            Ok(applied) => {
+                reports.extend(applied);
+                Ok(())
+            }
+            Err(obstacle) => {
+                reports.extend(pending);
+                Err(obstacle)
+            }
+        }
+    }
+
+    /// Applies these plans under the lock; made anew where another process wrote something meanwhile
+    /// that they depend on. That the RRset is as planned on, each update checks itself.
+    async fn apply(
+        &self,
+        ground: &Ground,
+        pending: &[ZoneReport],
+        actor: &str,
+    ) -> Result<Vec<ZoneReport>, Obstacle> {
         let config = &*ground.config;
-        let zones: Vec<usize> = self.pending.iter().map(|report| report.index).collect();
+        let zones: Vec<usize> = pending.iter().map(|report| report.index).collect();
         let lock = ground.lock(&zones).await?;
+        // An operator may have said so while this walk waited.
+        if let Some(pause) = ground.store.pause(Timestamp::now()).await? {
+            return Err(Obstacle::Withheld(pause.to_string()));
+        }
         let recalled = reconcile::recall_noted(config, &ground.store).await?;
-        let still_hold = recalled == *self.recalled;
+        let still_hold = self.recalled.says_the_same(&recalled, config, &zones);
         let verdicts = recalled.verdicts(config, self.probed.clone());
-        let work = self.pending.iter().map(|report| Work {
+        let work = pending.iter().map(|report| Work {
             zone: report.index,
             planned: report.plan.as_ref().ok().filter(|_| still_hold).cloned(),
         });
@@ -213,7 +270,7 @@ impl Made<'_> {
             memory: &recalled.memory,
             allow_removals: None,
         };
-        let plan = reconcile::assemble(config, &verdicts, self.pending.to_vec());
+        let plan = reconcile::assemble(config, &verdicts, pending.to_vec());
         let writing = Writing {
             store: &ground.store,
             lock: &lock,
@@ -240,21 +297,24 @@ impl Reconciled {
     /// How each zone's run ended, by index.
     pub(super) fn ends(&self, interval: Duration) -> Vec<(usize, Done)> {
         let now = Timestamp::now();
-        self.zones
+        let mut ends: BTreeMap<usize, Done> = self
+            .zones
             .iter()
-            .map(|&zone| {
-                let report = self.reports.iter().find(|report| report.index == zone);
-                let done = report.map_or_else(Done::default, |report| {
-                    let mut done = end_of(report, &self.memory, interval, now);
-                    let is_left = report.outcome.is_none()
-                        && report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
-                    // Tried again soon, not at the next tick.
-                    done.failed |= is_left && self.store_failure.is_some();
-                    done
-                });
-                (zone, done)
-            })
-            .collect()
+            .map(|&zone| (zone, Done::default()))
+            .collect();
+        for report in &self.reports {
+            let mut done = end_of(report, &self.memory, interval, now);
+            let is_left =
+                report.outcome.is_none() && report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
+            // Tried again soon, not at the next tick.
+            match &self.obstacle {
+                Some(Obstacle::Busy(_)) if is_left => done.retry_after = Some(LOCK_RETRY),
+                Some(Obstacle::Store(_)) if is_left => done.failed = true,
+                _ => {}
+            }
+            ends.insert(report.index, done);
+        }
+        ends.into_iter().collect()
     }
 }
 

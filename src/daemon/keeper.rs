@@ -13,21 +13,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::alerts::{OpenAlerts, Scope};
-use super::batch::{Batch, Ground, Reconciled};
+use super::batch::{Batch, Ground, Obstacle, Reconciled};
+use super::hosts::Hosts;
 use super::polling::{Polling, Said};
-use super::probing::{Answered, Probers, is_asked, jitter};
+use super::probing::{Answered, Probers, jitter};
 use super::refreshing::Refreshing;
 use super::schedule::{Schedule, Watch};
 use super::store_watch::StoreWatch;
 use super::{Control, Event, Listener, Options, may_write, notify, reload};
 use crate::config::Config;
 use crate::exit::chain;
-use crate::health::{self, track};
 use crate::hooks::Hooks;
-use crate::model::{
-    Alert, Canary, Host, KeptSample, Memory, Name, Role, State, Track, Verdict, Verdicts,
-};
-use crate::plan;
+use crate::model::{Alert, AlertKind, Canary, Memory, Name, Track};
+use crate::plan::{self, Guard, ZonePlan};
 use crate::probe;
 use crate::reconcile::{self, Interrupt, Interrupter, Recalled, ZoneReport};
 use crate::render::hook;
@@ -41,10 +39,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Time for the canaries' connections.
 const CANARY_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Updates under way are finished within this time at the end; what is open then, the next start
-/// settles.
-const FINISH: Duration = Duration::from_millis(2500);
 
 /// Time to store the newest samples at the end.
 const LAST_KEEPING: Duration = Duration::from_millis(500);
@@ -105,11 +99,13 @@ pub(super) struct Keeper<'a> {
     ground: Arc<Ground>,
     interrupter: Interrupter,
     writes: bool,
-    hosts: Vec<KnownHost>,
+    hosts: Hosts,
+    /// The zones that each host may be published in.
+    zones_of: Vec<Vec<usize>>,
     alerts: OpenAlerts,
-    /// Samples not stored yet.
-    samples: Vec<KeptSample>,
-    canary: CanaryWatch,
+    canary: Option<CanaryAnswer>,
+    /// Since when removals wait for samples, by zone.
+    awaiting: BTreeMap<usize, Instant>,
     said: Said,
     schedule: Schedule,
     walks: FuturesUnordered<Walk>,
@@ -126,33 +122,8 @@ pub(super) struct Keeper<'a> {
 /// `None`, or why samples could not be stored.
 type Kept = Option<String>;
 
-/// One host of the inventory.
-struct KnownHost {
-    track: Track,
-    /// Why the newest probe could not be made.
-    obstacle: Option<String>,
-    /// As of the last evaluation, overrides apart.
-    state: State,
-    /// Up or down, whichever it was last: suspicion in between asks for nothing. At first unknown.
-    acted_on: State,
-    /// The zones that it may be published in.
-    zones: Vec<usize>,
-    /// The track is not stored yet.
-    unsaved: bool,
-}
-
-/// What the canaries last said.
-#[derive(Debug)]
-struct CanaryWatch {
-    last: Canary,
-    /// When they were asked.
-    began: Option<Timestamp>,
-    under_way: bool,
-    answers: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
-}
-
 /// When the canaries were asked, and what they said.
-type Asked = (Timestamp, Canary);
+type CanaryAnswer = Pin<Box<dyn Future<Output = (Timestamp, Canary)>>>;
 
 impl<'a> Keeper<'a> {
     /// Begins to probe; every zone is due at once.
@@ -169,38 +140,23 @@ impl<'a> Keeper<'a> {
         let polling = Polling::start(store.clone());
         let ground = Arc::new(Ground::new(config, store, interrupt));
         let config = &ground.config;
-        let mut hosts: Vec<KnownHost> = config
-            .hosts
-            .iter()
-            .map(|host| KnownHost {
-                track: carried.tracks.get(host.name()).cloned().unwrap_or_default(),
-                obstacle: None,
-                state: State::Unknown,
-                acted_on: State::Unknown,
-                zones: Vec::new(),
-                unsaved: false,
-            })
-            .collect();
+        let mut zones_of = vec![Vec::new(); config.hosts.len()];
         for (index, zone) in config.zones.iter().enumerate() {
             for &host in zone.hosts.iter() {
-                if let Some(kept) = hosts.get_mut(host) {
-                    kept.zones.push(index);
+                if let Some(zones) = zones_of.get_mut(host) {
+                    zones.push(index);
                 }
             }
         }
-        let mut keeper = Self {
+        Self {
             ears,
             interrupter,
             writes,
-            hosts,
+            hosts: Hosts::new(Arc::clone(config), &carried.tracks),
+            zones_of,
             alerts: carried.alerts,
-            samples: Vec::new(),
-            canary: CanaryWatch {
-                last: Canary::Unused,
-                began: None,
-                under_way: false,
-                answers: mpsc::channel(1),
-            },
+            canary: None,
+            awaiting: BTreeMap::new(),
             said: Said::default(),
             schedule: Schedule::new(
                 config.zones.len(),
@@ -217,16 +173,7 @@ impl<'a> Keeper<'a> {
             store: StoreWatch::default(),
             kept: mpsc::channel(1),
             ground,
-        };
-        let now = Timestamp::now();
-        for index in 0..keeper.hosts.len() {
-            let state = keeper.verdict(index, now).state;
-            if let Some(kept) = keeper.hosts.get_mut(index) {
-                kept.state = state;
-                kept.acted_on = state;
-            }
         }
-        keeper
     }
 
     /// Keeps the zones until it is told to end.
@@ -253,12 +200,15 @@ impl<'a> Keeper<'a> {
                     Some(Control::Stop) | None => return End::Stop,
                 },
                 answered = self.probers.next() => self.take_sample(answered),
-                Some(asked) = self.canary.answers.1.recv() => self.take_canary(asked),
+                (began, said) = of_option(&mut self.canary) => {
+                    self.canary = None;
+                    self.take_canary(began, said);
+                }
                 Some(kept) = self.kept.1.recv() => self.take_kept(kept),
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
                 () = until(due) => self.walk_due(),
-                wait = refreshed(&mut self.refresh) => {
+                wait = of_option(&mut self.refresh) => {
                     self.refresh = None;
                     self.next_refresh = Instant::now() + wait;
                 }
@@ -268,15 +218,17 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Finishes the updates under way, stores what is known, and hands on what outlives this
-    /// configuration.
-    pub(super) async fn finish(mut self) -> Carried {
+    /// Finishes the updates under way within that time, stores what is known, and hands on what
+    /// outlives this configuration.
+    pub(super) async fn finish(mut self, limit: Duration) -> Carried {
         self.interrupter.interrupt();
-        let finished = timeout(FINISH, async {
+        let finished = timeout(limit, async {
             while let Some(done) = self.walks.next().await {
                 self.take_reports(done);
             }
-            refreshed_at_last(&mut self.refresh).await;
+            if let Some(refresh) = &mut self.refresh {
+                refresh.await;
+            }
         });
         if finished.await.is_err() {
             warn!(
@@ -290,11 +242,8 @@ impl<'a> Keeper<'a> {
                 Err(_elapsed) => error!("{UNSAVED} in time"),
             }
         }
-        let names = self.ground.config.hosts.iter().map(Host::name).cloned();
         Carried {
-            tracks: names
-                .zip(self.hosts.into_iter().map(|kept| kept.track))
-                .collect(),
+            tracks: self.hosts.into_tracks(),
             alerts: self.alerts,
         }
     }
@@ -303,100 +252,80 @@ impl<'a> Keeper<'a> {
 
     fn take_sample(&mut self, (index, probed): Answered) {
         let ground = Arc::clone(&self.ground);
-        let (Some(host), Some(kept)) = (ground.config.hosts.get(index), self.hosts.get_mut(index))
-        else {
+        let Some(host) = ground.config.hosts.get(index) else {
             return;
         };
-        match probed {
+        match &probed {
             Ok(sample) => {
                 let passed = sample.passed();
                 debug!(host = %host.name(), passed, "{sample}");
-                kept.track = track::add(&kept.track, &sample, &host.health);
-                kept.obstacle = None;
-                kept.unsaved = true;
-                self.samples.push(KeptSample {
-                    host: host.name().clone(),
-                    began: sample.began,
-                    took: sample.took,
-                    passed,
-                    text: sample.to_string(),
-                });
                 if !passed {
                     self.ask_canary();
                 }
             }
-            Err(error) => {
-                if kept.obstacle.is_none() {
-                    warn!(host = %host.name(), "could not be probed: {error}");
-                }
-                kept.obstacle = Some(error.to_string());
-            }
+            Err(error) => debug!(host = %host.name(), "no sample: {error}"),
+        }
+        if let Some(obstacle) = self.hosts.take(index, probed) {
+            warn!(host = %host.name(), "could not be probed: {obstacle}");
         }
         self.evaluate(index);
-        let now = Instant::now();
-        let cause = format!("a sample of {}", host.name());
-        for zone in 0..ground.config.zones.len() {
-            self.schedule
-                .wake_watching(zone, Watch::Samples, &cause, now);
+        if !self.awaiting.is_empty() && self.hosts.is_everybody_newer_than_a_failure() {
+            let cause = format!("a sample of {}", host.name());
+            for &zone in self.awaiting.keys() {
+                self.schedule
+                    .wake_watching(zone, Watch::Samples, &cause, Instant::now());
+            }
         }
     }
 
     /// Tells when the host is in another state than before, and wakes the zones that this concerns.
     fn evaluate(&mut self, index: usize) {
-        let verdict = self.verdict(index, Timestamp::now());
-        let ground = Arc::clone(&self.ground);
-        let (Some(host), Some(kept)) = (ground.config.hosts.get(index), self.hosts.get_mut(index))
-        else {
+        let Some(transition) = self.hosts.evaluate(index) else {
             return;
         };
-        let before = std::mem::replace(&mut kept.state, verdict.state);
-        if before == verdict.state {
+        let (Some(host), Some(zones)) = (
+            self.ground.config.hosts.get(index),
+            self.zones_of.get(index),
+        ) else {
             return;
+        };
+        let verdict = &transition.verdict;
+        if verdict.state != transition.before {
+            info!(host = %host.name(), state = %verdict.state, before = %transition.before, "{}", verdict.reason);
+            (self.ears.listener)(Event::Transition {
+                host: host.name(),
+                verdict,
+            });
         }
-        info!(host = %host.name(), state = %verdict.state, before = %before, "{}", verdict.reason);
-        (self.ears.listener)(Event::Transition {
-            host: host.name(),
-            verdict: &verdict,
-        });
         let cause = format!("{} is {}", host.name(), verdict.state);
         let now = Instant::now();
-        let is_settled = matches!(verdict.state, State::Up | State::Down);
-        let asks_for_something = is_settled && kept.acted_on != verdict.state;
-        if is_settled {
-            kept.acted_on = verdict.state;
-        }
-        for &zone in &kept.zones {
-            if asks_for_something {
+        for &zone in zones {
+            if transition.asks_for_a_walk {
                 self.schedule.wake(zone, &cause, now);
             } else {
                 self.schedule
                     .wake_watching(zone, Watch::States, &cause, now);
             }
         }
-        if asks_for_something {
+        if transition.asks_for_a_walk {
             self.keep();
         }
     }
 
     fn ask_canary(&mut self) {
-        let addresses = self.ground.config.canary.clone();
-        if addresses.is_empty() || self.canary.under_way {
+        let ground = Arc::clone(&self.ground);
+        if ground.config.canary.is_empty() || self.canary.is_some() {
             return;
         }
-        self.canary.under_way = true;
-        let answer = self.canary.answers.0.clone();
-        tokio::spawn(async move {
+        self.canary = Some(Box::pin(async move {
             let began = Timestamp::now();
-            let said = probe::canary(&addresses, CANARY_TIMEOUT).await;
-            // Nobody listens after a reload.
-            let _ = answer.send((began, said)).await;
-        });
+            let said = probe::canary(&ground.config.canary, CANARY_TIMEOUT).await;
+            (began, said)
+        }));
     }
 
-    fn take_canary(&mut self, (began, said): Asked) {
-        self.canary.under_way = false;
-        self.canary.began = Some(began);
-        if std::mem::replace(&mut self.canary.last, said) != said && said == Canary::Silent {
+    fn take_canary(&mut self, began: Timestamp, said: Canary) {
+        if self.hosts.take_canary(began, said) {
             warn!("no canary accepts a connection: our own network is suspect, nothing is removed");
         }
         for index in 0..self.hosts.len() {
@@ -409,11 +338,11 @@ impl<'a> Keeper<'a> {
         self.watch_store(|watch, said| watch.reading.clone_from(&said.failure));
         let changed = self.said.changed_hosts(&before);
         let config = Arc::clone(&self.ground.config);
-        for (host, kept) in config.hosts.iter().zip(&self.hosts) {
+        for (host, zones) in config.hosts.iter().zip(&self.zones_of) {
             if changed.contains(host.name()) {
                 info!(host = %host.name(), "an operator's word on it began or ended");
                 let cause = format!("an override of {}", host.name());
-                for &zone in &kept.zones {
+                for &zone in zones {
                     self.schedule.wake(zone, &cause, Instant::now());
                 }
             }
@@ -433,10 +362,15 @@ impl<'a> Keeper<'a> {
         let now = Instant::now();
         for (zone, end) in done.ends(self.ground.config.daemon.interval) {
             self.schedule.done(zone, end, now, jitter());
+            if end.watch == Watch::Samples {
+                self.awaiting.entry(zone).or_insert(now);
+            } else {
+                self.awaiting.remove(&zone);
+            }
         }
         self.watch_store(|watch, _said| {
             for &zone in &done.zones {
-                match &done.store_failure {
+                match done.obstacle.as_ref().and_then(Obstacle::store_failure) {
                     Some(failure) => watch.walking.insert(zone, failure.clone()),
                     None => watch.walking.remove(&zone),
                 };
@@ -457,13 +391,15 @@ impl<'a> Keeper<'a> {
         let alerts = match &report.plan {
             Ok(plan) => {
                 let asked = plan.is_pending() && report.outcome.is_none();
-                if let (true, Some(why)) = (asked, &done.withheld) {
+                if let (true, Some(why)) = (asked, &done.obstacle) {
                     info!(zone = %report.zone, changes = plan.changes.len(), "changes are pending, and nothing is written: {why}");
                 }
                 if let Some(outcome) = &report.outcome {
                     self.hook(hook::change(plan, outcome, &done.actor, now), Hooks::change);
                 }
-                plan::alerts_of(plan)
+                let mut alerts = plan::alerts_of(plan);
+                alerts.extend(self.waits_long(report.index, plan));
+                alerts
             }
             Err(error) if error.is_interrupted() => return,
             Err(error) => {
@@ -479,13 +415,28 @@ impl<'a> Keeper<'a> {
         self.raise(raised);
     }
 
+    /// A removal that waits for a sample waits for an interval at most, unless no sample can be made.
+    fn waits_long(&self, zone: usize, plan: &ZonePlan) -> Option<Alert> {
+        let hosts = &self.ground.config.hosts;
+        let longest = hosts.iter().map(|host| host.health.interval).max()?;
+        let since = self.awaiting.get(&zone)?;
+        let held = plan
+            .held
+            .iter()
+            .find(|held| held.guard == Guard::AwaitSamples)?;
+        (since.elapsed() > longest.saturating_mul(2)).then(|| Alert {
+            kind: AlertKind::Held,
+            zone: Some(plan.zone.clone()),
+            host: held.change.before().map(|record| record.target.clone()),
+            text: held.text.clone(),
+        })
+    }
+
     fn take_kept(&mut self, kept: Kept) {
         if let Some(failure) = &kept {
             error!("{UNSAVED}: {failure}");
             // Tried again, also where no new sample comes for long.
-            for known in &mut self.hosts {
-                known.unsaved = known.track.newest.is_some();
-            }
+            self.hosts.save_again();
         }
         self.watch_store(|watch, _said| watch.keeping = kept);
     }
@@ -542,11 +493,13 @@ impl<'a> Keeper<'a> {
 
     /// Begins to walk through the zones that are due.
     ///
-    /// Zones of the same servers walk together, so that a dead primary delays no others.
+    /// Zones of the same servers walk together, and those that failed apart from the others, so that a
+    /// dead primary delays nobody else.
     fn walk_due(&mut self) {
         let config = Arc::clone(&self.ground.config);
-        let mut batches: BTreeMap<(&[usize], usize), Due> = BTreeMap::new();
+        let mut batches: BTreeMap<(&[usize], usize, bool), Due> = BTreeMap::new();
         for (index, causes) in self.schedule.take_due(Instant::now()) {
+            let fails = self.schedule.fails(index);
             let Some(zone) = config.zones.get(index) else {
                 continue;
             };
@@ -555,11 +508,11 @@ impl<'a> Keeper<'a> {
             } else {
                 0
             };
-            let due = batches.entry((&zone.servers, apart)).or_default();
+            let due = batches.entry((&zone.servers, apart, fails)).or_default();
             due.zones.push(index);
             due.causes.extend(causes);
         }
-        let (probed, withheld) = (self.verdicts(), self.withheld());
+        let (probed, withheld) = (self.hosts.verdicts(), self.withheld());
         for Due { zones, causes } in batches.into_values() {
             let batch = Batch {
                 ground: Arc::clone(&self.ground),
@@ -578,7 +531,7 @@ impl<'a> Keeper<'a> {
 
     fn tick(&mut self) {
         notify::watchdog();
-        if self.canary.last == Canary::Silent {
+        if self.hosts.canary_is_silent() {
             self.ask_canary();
         }
         self.begin_refresh();
@@ -602,7 +555,7 @@ impl<'a> Keeper<'a> {
         {
             let refreshing = Refreshing {
                 ground: Arc::clone(&self.ground),
-                probed: self.verdicts(),
+                probed: self.hosts.verdicts(),
                 since: self.began,
             };
             self.refresh = Some(Box::pin(refreshing.run()));
@@ -624,21 +577,12 @@ impl<'a> Keeper<'a> {
     /// could not; `None`: nothing is new.
     fn saving(&mut self) -> Option<impl Future<Output = Kept> + Send + 'static> {
         let ground = Arc::clone(&self.ground);
-        let mut tracks = Vec::new();
-        for (host, kept) in ground.config.hosts.iter().zip(&mut self.hosts) {
-            if std::mem::take(&mut kept.unsaved) {
-                tracks.push((host.name().clone(), kept.track.clone()));
-            }
-        }
-        if tracks.is_empty() {
-            return None;
-        }
-        let samples = std::mem::take(&mut self.samples);
-        let probed = self.verdicts();
+        let unsaved = self.hosts.unsaved()?;
+        let probed = self.hosts.verdicts();
         Some(async move {
             let kept = ground
                 .store
-                .keep_health(tracks, samples, Timestamp::now())
+                .keep_health(unsaved.tracks, unsaved.samples, Timestamp::now())
                 .await;
             let noted = match kept {
                 Ok(()) => reconcile::note_up(&ground.config, &ground.store, &probed).await,
@@ -649,70 +593,17 @@ impl<'a> Keeper<'a> {
     }
 
     fn show_status(&self) {
-        let up = self
-            .hosts
-            .iter()
-            .filter(|kept| kept.state == State::Up)
-            .count();
         let mode = match (&self.said.pause, self.writes) {
             (Some(pause), _) => pause.to_string(),
             (None, true) => "enforce".to_owned(),
             (None, false) => "audit".to_owned(),
         };
         notify::status(&format!(
-            "{mode}: {up} of {} hosts up, {} zones",
+            "{mode}: {} of {} hosts up, {} zones",
+            self.hosts.up(),
             self.hosts.len(),
             self.ground.config.zones.len()
         ));
-    }
-
-    // What is believed.
-
-    /// The verdicts of the probes, no override applied.
-    fn verdicts(&self) -> Verdicts {
-        let now = Timestamp::now();
-        Verdicts {
-            hosts: (0..self.hosts.len())
-                .map(|index| self.verdict(index, now))
-                .collect(),
-            canary: self.canary.last,
-        }
-    }
-
-    fn verdict(&self, index: usize, now: Timestamp) -> Verdict {
-        let (Some(host), Some(kept)) = (self.ground.config.hosts.get(index), self.hosts.get(index))
-        else {
-            return Verdict::unknown("not in the inventory");
-        };
-        if host.role == Role::Retired {
-            return health::retired();
-        }
-        if !is_asked(host) {
-            return health::trusted();
-        }
-        track::verdict(
-            &kept.track,
-            &host.health,
-            self.canary_for(kept),
-            kept.obstacle.as_deref(),
-            now,
-        )
-    }
-
-    /// What the canaries say of our network, as far as it concerns this host.
-    ///
-    /// A host goes down only when they answered after its newest failed probe began; for one that
-    /// is down, what they last said counts.
-    fn canary_for(&self, kept: &KnownHost) -> Canary {
-        if self.ground.config.canary.is_empty() {
-            return Canary::Unused;
-        }
-        let newest = kept.track.newest.as_ref().map(|newest| newest.began);
-        if kept.state == State::Down || self.canary.began >= newest {
-            self.canary.last
-        } else {
-            Canary::Silent
-        }
     }
 }
 
@@ -723,18 +614,11 @@ struct Due {
     causes: BTreeSet<String>,
 }
 
-/// The end of a refresh under way, or nothing for ever.
-async fn refreshed(refresh: &mut Option<Refresh>) -> Duration {
-    match refresh {
-        Some(refresh) => refresh.await,
+/// What comes of it, or nothing for ever.
+async fn of_option<T>(future: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
+    match future {
+        Some(future) => future.await,
         None => std::future::pending().await,
-    }
-}
-
-/// The end of a refresh under way, if there is one.
-async fn refreshed_at_last(refresh: &mut Option<Refresh>) {
-    if let Some(refresh) = refresh {
-        refresh.await;
     }
 }
 

@@ -6,7 +6,7 @@
 //! signals ──► Control ─────┘  └──────── schedule: when each zone is due ◄─────┘
 //! ```
 //!
-//! One loop (`keeper`) owns what is known of the hosts and decides when a zone is due; `batch` walks
+//! One loop (`keeper`) owns what is known of the `hosts` and decides when a zone is due; `batch` walks
 //! through zones that are due together, by the same `reconcile::run_once` as every command, without
 //! keeping the loop from its other work; `schedule` is a table with time passed in; `polling` looks
 //! for what operators said; `refreshing` adds records again where a zone wants that. A reload ends one keeper and begins the next with the tracks of its
@@ -16,6 +16,7 @@
 
 mod alerts;
 mod batch;
+mod hosts;
 mod keeper;
 mod notify;
 mod polling;
@@ -44,6 +45,13 @@ use crate::store::{Store, StoreError};
 use keeper::{Carried, Ears, End, Keeper};
 
 pub use signals::signals;
+
+/// Updates under way are finished within this time at the end; what is open then, the next start
+/// settles.
+const FINISH: Duration = Duration::from_millis(2500);
+
+/// The same before another configuration is in force: longer than any exchange waits.
+const FINISH_BEFORE_RELOAD: Duration = Duration::from_secs(30);
 
 /// Time for the embedded primary to finish what it is doing. With the times of `keeper` and of the
 /// hooks, the end takes less than five seconds.
@@ -155,7 +163,12 @@ pub async fn run(
         if matches!(end, End::Stop) {
             notify::stopping();
         }
-        carried = keeper.finish().await;
+        let limit = match &end {
+            End::Stop => FINISH,
+            // What is under way is not to be cut off by another configuration.
+            End::Reload(_) => FINISH_BEFORE_RELOAD,
+        };
+        carried = keeper.finish(limit).await;
         let End::Reload(next) = end else {
             break;
         };

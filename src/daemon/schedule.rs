@@ -96,6 +96,11 @@ impl Schedule {
         due
     }
 
+    /// True when the zone's last run failed.
+    pub(super) fn fails(&self, zone: usize) -> bool {
+        self.zones.get(zone).is_some_and(|slot| slot.failures > 0)
+    }
+
     /// Has a zone reconciled at once, or, where it is under way, once more afterwards.
     pub(super) fn wake(&mut self, zone: usize, cause: &str, now: Instant) {
         if let Some(slot) = self.zones.get_mut(zone) {

@@ -25,6 +25,19 @@ pub struct Recalled {
 }
 
 impl Recalled {
+    /// True when a plan of these zones (indexes) would be no other with what `later` recalls.
+    ///
+    /// When hosts were last seen up is left out: it decides only of hosts that are long gone.
+    pub fn says_the_same(&self, later: &Self, config: &Config, zones: &[usize]) -> bool {
+        let zones = || zones.iter().filter_map(|&zone| config.zones.get(zone));
+        self.overrides == later.overrides
+            && zones().all(|zone| {
+                let (before, after) = (&self.memory, &later.memory);
+                before.removals(&zone.name) == after.removals(&zone.name)
+                    && before.contests(&zone.owner) == after.contests(&zone.owner)
+            })
+    }
+
     /// The verdicts of the probes with the overrides above them, as of now.
     pub fn verdicts(&self, config: &Config, probed: Verdicts) -> Verdicts {
         forced(&config.hosts, probed, &self.overrides, Timestamp::now())

@@ -100,11 +100,11 @@ pub fn fresh_verdicts(config: &Config) -> Result<BTreeMap<usize, Verdict>, Store
     let tracks: BTreeMap<Name, Track> = Store::read_tracks(state_dir)?.into_iter().collect();
     let verdict = |host: &Host| {
         let track = tracks.get(host.name())?;
-        // The canary is asked by whoever uses these.
         let verdict = health::track::verdict(track, &host.health, Canary::Unused, None, now);
         let is_settled = match verdict.state {
             State::Up => true,
-            State::Down => !verdict.recovering,
+            // Whether the canaries answered while it failed is not stored.
+            State::Down => !verdict.recovering && config.canary.is_empty(),
             State::Suspect | State::Unknown => false,
         };
         is_settled.then_some(verdict)
