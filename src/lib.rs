@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dns;
 pub mod exit;
+pub mod explain;
 pub mod fault;
 pub mod health;
 pub mod hooks;

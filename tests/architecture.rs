@@ -34,7 +34,7 @@ const MODULES: &[(&str, Room, &[&str])] = &[
     ("plan",      Pure,  &["model"]),
     ("diagnose",  Pure,  &["model"]),
     ("wire",      Pure,  &["model"]),
-    ("render",    Pure,  &["model", "plan", "diagnose"]),
+    ("render",    Pure,  &["model", "plan", "diagnose", "explain"]),
     ("fault",     Shell, &[]),
     ("config",    Shell, &["model"]),
     ("store",     Shell, &["model"]),
