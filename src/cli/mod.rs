@@ -11,7 +11,9 @@ mod arguments;
 mod check;
 mod demo;
 mod edge;
+mod explain;
 mod failover;
+mod generated;
 mod history;
 mod host;
 mod output;
@@ -29,9 +31,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::{self, Config, ConfigError};
 use crate::exit::{ExitStatus, chain};
+use crate::explain::Given;
 use crate::model::{Check, Name};
 use crate::progress::Bars;
 use crate::render::nagios;
@@ -124,7 +128,10 @@ Example: srvkeeper failover --from kms1.corp.example --to kms3.corp.example --re
     )]
     Failover(FailoverArgs),
     /// Force hosts up or down for a while, list that, or end it
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: srvkeeper host down kms1.corp.example --for 4h"
+    )]
     Host(HostCommand),
     /// Stop all writing by `run` for a while
     #[command(
@@ -158,9 +165,37 @@ Example: srvkeeper rollback 17 --for 4h --dry-run"
 Example: srvkeeper probe kms1.corp.example [2001:db8::1]:1688 --check tcp"
     )]
     Probe(ProbeArgs),
+    /// Say what a KMS error code or event means, and what to run next
+    #[command(
+        after_help = "CODE is hexadecimal with or without 0x, decimal, or negative; an event's number; or a Win32 code
+that a known code wraps. A code that is not known ends with 1.
+
+Examples:
+  srvkeeper explain 0xC004F074
+  srvkeeper explain -1073418124            the same, as a signed number
+  srvkeeper explain 12289                  an event: its fields, and what a wrong value means
+  srvkeeper explain                        a line for each"
+    )]
+    Explain(ExplainArgs),
     /// Show the whole loop on the embedded primary with simulated KMS hosts; needs nothing
     #[command(after_help = "Example: srvkeeper demo --once")]
     Demo(DemoArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:
+  srvkeeper completions bash > /etc/bash_completion.d/srvkeeper
+  srvkeeper completions fish > ~/.config/fish/completions/srvkeeper.fish")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual pages, for whoever makes a package
+    #[command(hide = true, after_help = "Example: srvkeeper man --out target/man")]
+    Man {
+        /// The folder to write them to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -422,6 +457,17 @@ enum ProbeFormat {
 }
 
 #[derive(Debug, Args)]
+struct ExplainArgs {
+    /// The code or event, as it was pasted; all that are known when none is named
+    #[arg(value_name = "CODE", value_parser = crate::explain::parse, allow_negative_numbers = true)]
+    code: Option<Given>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Args)]
 struct DemoArgs {
     /// End after the story; exit status 0 only when every step was verified
     #[arg(long)]
@@ -520,7 +566,10 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::History(arguments) => history::run(&config()?, arguments).map(End::from),
         Command::Rollback(arguments) => rollback::run(&config()?, arguments, bars).map(End::from),
         Command::Probe(arguments) => probe::run(file, arguments, bars).map(End::from),
+        Command::Explain(arguments) => explain::run(arguments).map(End::from),
         Command::Demo(arguments) => demo::run(arguments).map(End::from),
+        Command::Completions { shell } => Ok(generated::completions(*shell).into()),
+        Command::Man { out } => generated::manual(out).map(End::from),
     }
 }
 
