@@ -39,8 +39,8 @@ pub fn one_shot_next(tries: &[Probed], health: &Health) -> Next {
     }
 }
 
-/// True when a host should be asked once more: somebody else who is down first failed after its
-/// newest sample began, so an outage on our side would not show in it. With `fall = 1` that may be
+/// True when a host should be asked once more: the first failure of somebody else who is down was
+/// known after its newest sample began, so an outage on our side need not show in it. With `fall = 1` that may be
 /// a host that is down itself.
 pub fn needs_confirmation(verdict: &Verdict, others: &[Verdict]) -> bool {
     verdict.probed
@@ -77,7 +77,7 @@ pub fn one_shot(tries: &[Probed], health: &Health, canary: Canary) -> Verdict {
         .rev()
         .take_while(|sample| !sample.passed())
         .collect();
-    let first_failure = failures.last().map(|sample| sample.began);
+    let first_failure = failures.last().map(|sample| sample.ended());
     let failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     let (state, reason, since) = if failed == 0 {
         let began = run_of_successes(&samples);
@@ -104,6 +104,7 @@ pub fn one_shot(tries: &[Probed], health: &Health, canary: Canary) -> Verdict {
         probed: true,
         newest_sample: Some(newest.began),
         first_failure,
+        passing_since: None,
         recovering: false,
     }
 }

@@ -21,6 +21,9 @@ use crate::model::{Canary, Health, NewestSample, Sample, Settled, State, Track, 
 #[must_use]
 pub fn add(track: &Track, sample: &Sample, health: &Health) -> Track {
     let began = sample.began;
+    let follows = track.newest.as_ref().is_some_and(|newest| {
+        began.duration_since(newest.began).unsigned_abs() <= health.longest_gap()
+    });
     let mut track = match &track.newest {
         Some(newest) if began <= newest.began => return track.clone(),
         Some(newest) if is_stale(newest.began, began, health) => Track::default(),
@@ -29,14 +32,19 @@ pub fn add(track: &Track, sample: &Sample, health: &Health) -> Track {
     if sample.passed() {
         track.successes = track.successes.saturating_add(1);
         track.first_failure = None;
+        if !follows {
+            track.passing_since = None;
+        }
+        track.passing_since.get_or_insert(sample.ended());
         if track.successes >= health.rise {
             track.failures = 0;
             settle(&mut track, Settled::Up, began);
         }
     } else {
         track.successes = 0;
+        track.passing_since = None;
         track.failures = track.failures.saturating_add(1);
-        let first_failure = *track.first_failure.get_or_insert(began);
+        let first_failure = *track.first_failure.get_or_insert(sample.ended());
         if track.failures >= health.fall {
             settle(&mut track, Settled::Down, first_failure);
         }
@@ -130,6 +138,7 @@ pub fn verdict(
         probed: true,
         newest_sample: Some(newest.began),
         first_failure,
+        passing_since: track.passing_since,
         recovering: track.settled == Settled::Down && newest.passed,
     }
 }

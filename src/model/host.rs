@@ -65,6 +65,12 @@ impl Health {
     pub fn freshness(&self) -> Duration {
         self.interval.saturating_mul(self.fall.saturating_mul(2))
     }
+
+    /// Samples that begin no further apart than this follow one another: an interval, and a quarter
+    /// of it for a busy machine.
+    pub fn longest_gap(&self) -> Duration {
+        self.interval.saturating_add(self.interval / 4)
+    }
 }
 
 /// An inventory host.

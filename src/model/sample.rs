@@ -21,6 +21,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// When the probe ended, and its result was known.
+    pub fn ended(&self) -> Timestamp {
+        self.began.checked_add(self.took).unwrap_or(self.began)
+    }
+
     /// True when at least one address passed all checks.
     pub fn passed(&self) -> bool {
         self.addresses

@@ -54,16 +54,19 @@ pub struct NewestSample {
 pub struct Track {
     /// What the samples settled last.
     pub settled: Settled,
-    /// Up: when the sample that settled it began; down: the first failed one since the last that
-    /// passed; `None`: nothing is settled.
+    /// Up: when the sample that settled it began; down: when the first failed one since the last that
+    /// passed ended; `None`: nothing is settled.
     pub since: Option<Timestamp>,
     /// Failed samples since `rise` in a row last passed.
     pub failures: u32,
     /// Passed samples in a row, up to the newest.
     pub successes: u32,
-    /// When the first of the failed samples since the last passed one began; `None`: the newest
+    /// When the first of the failed samples since the last passed one ended; `None`: the newest
     /// passed.
     pub first_failure: Option<Timestamp>,
+    /// When the first passed sample ended of those that passed one right after the other, up to the
+    /// newest; `None`: the newest failed.
+    pub passing_since: Option<Timestamp>,
     /// The newest sample; `None`: there was none.
     pub newest: Option<NewestSample>,
 }

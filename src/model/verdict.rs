@@ -64,8 +64,12 @@ pub struct Verdict {
     pub probed: bool,
     /// When the newest sample began.
     pub newest_sample: Option<Timestamp>,
-    /// When the first failed sample of the present run of failures began.
+    /// When the first failed sample of the present run of failures ended. What made it fail had
+    /// begun by then.
     pub first_failure: Option<Timestamp>,
+    /// For a host that is asked over time: when the first sample ended of those that passed one right
+    /// after the other, up to the newest. `None` where the newest failed.
+    pub passing_since: Option<Timestamp>,
     /// True while a host that is down passes again, but not yet often enough to be up. Its record
     /// is left as it is: it may just have published itself.
     pub recovering: bool,
@@ -82,6 +86,7 @@ impl Verdict {
             probed: false,
             newest_sample: None,
             first_failure: None,
+            passing_since: None,
             recovering: false,
         }
     }

@@ -6,7 +6,7 @@
 //! | min-hosts | fewer than `min_hosts` inventory hosts that are not down would remain published |
 //! | canary | no canary accepts a connection |
 //! | freeze-percent | more than this share of the zone's active hosts is down or suspect |
-//! | await-samples | another probed host has no sample begun after this host's first failed one |
+//! | await-samples | another probed host has not been asked since this one first failed, or answers and may not have been asked while this one failed |
 //! | max-removals | this many hosts left the zone within the interval |
 //!
 //! They look at removals in the order retired, forced, longest down. Overrides pass all but
@@ -15,7 +15,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Canary, Changes, ContestKind, Expect, Name, ReasonCode, Role, State, Verdict};
+use crate::model::{
+    Canary, Changes, ContestKind, Expect, Host, Name, ReasonCode, Role, State, Verdict,
+};
 
 use super::PlanInput;
 use super::contest::contested;
@@ -165,25 +167,38 @@ fn network_suspect(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Option<(Guar
     if input.zone.expect == Expect::Empty {
         return None;
     }
-    let counted = entries
-        .iter()
-        .filter(|entry| counts_for_freeze(input, entry));
-    let (mut all, mut failing) = (0_usize, 0_usize);
-    for entry in counted {
-        all += 1;
-        failing += usize::from(matches!(entry.verdict.state, State::Down | State::Suspect));
-    }
+    // Where no active host has served for an hour, an outage shows in the standbys.
+    let (all, failing, kind) = match failing_of(input, entries, Role::Active) {
+        (0, _) => {
+            let (all, failing) = failing_of(input, entries, Role::Standby);
+            (all, failing, "standby")
+        }
+        (all, failing) => (all, failing, "active"),
+    };
     let percent = usize::from(input.zone.policy.freeze_percent);
     (failing * 100 > percent * all).then(|| {
         (
             Guard::FreezePercent,
             format!(
-                "{failing} of {all} active hosts are down or suspect, more than freeze_percent = {percent} %, \
+                "{failing} of {all} {kind} hosts are down or suspect, more than freeze_percent = {percent} %, \
                  so our own network is suspect and nothing is removed; \
                  way out: `srvkeeper host down HOST` for each host that is really down"
             ),
         )
     })
+}
+
+/// How many hosts of this role count for the freeze, and how many of them are down or suspect.
+fn failing_of(input: &PlanInput<'_>, entries: &[Entry<'_>], role: Role) -> (usize, usize) {
+    let counted = || {
+        entries
+            .iter()
+            .filter(|entry| entry.host.role == role && counts_for_freeze(input, entry))
+    };
+    let failing = counted()
+        .filter(|entry| matches!(entry.verdict.state, State::Down | State::Suspect))
+        .count();
+    (counted().count(), failing)
 }
 
 /// Overridden hosts, those never up and unpublished, and those withdrawn over an hour ago say
@@ -192,7 +207,7 @@ fn network_suspect(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Option<(Guar
 /// A host that is up again counts at once. One that is neither published nor up counts for an hour
 /// after it was withdrawn or last seen up, whoever took its record out.
 fn counts_for_freeze(input: &PlanInput<'_>, entry: &Entry<'_>) -> bool {
-    if entry.host.role != Role::Active || entry.is_forced() {
+    if entry.is_forced() {
         return false;
     }
     if entry.is_published() || entry.is_up() {
@@ -210,41 +225,97 @@ fn counts_for_freeze(input: &PlanInput<'_>, entry: &Entry<'_>) -> bool {
         .any(|at| input.now.duration_since(at) <= WITHDRAWN_LONG_AGO)
 }
 
-/// An outage on our side takes the hosts one after another: wait until each has been asked again.
+/// An outage on our side takes the hosts one after another, and gives them back one after another:
+/// wait until each of the others tells whether it answered while this one failed.
 fn await_samples(input: &PlanInput<'_>, entry: &Entry<'_>) -> Option<(Guard, String)> {
     if entry.intention != Intention::Withdraw(ReasonCode::HostDown) {
         return None;
     }
     let host = entry.host.name();
-    let first_failure = entry.verdict.first_failure?;
-    let behind = || {
-        input
+    let failures = Failures::of(entry.verdict)?;
+    let that = |is_so: fn(&Failures, &Host, &Verdict) -> bool| -> Vec<&Name> {
+        let mut names: Vec<&Name> = input
             .hosts
             .iter()
             .zip(&input.verdicts.hosts)
-            .filter(|(other, verdict)| other.name() != host && is_behind(verdict, first_failure))
+            .filter(|(other, verdict)| {
+                other.name() != host && verdict.probed && is_so(&failures, other, verdict)
+            })
             .map(|(other, _verdict)| other.name())
+            .collect();
+        names.sort();
+        names
     };
-    let first = behind().min()?;
-    let others = match behind().count() {
-        0 | 1 => first.to_string(),
-        count => format!("{first} and {} more", count - 1),
+    let listed = |names: &[&Name]| match names {
+        [] => None,
+        [only] => Some(only.to_string()),
+        [first, more @ ..] => Some(format!("{first} and {} more", more.len())),
     };
-    Some((
-        Guard::AwaitSamples,
+    let (behind, beside) = (that(Failures::has_none_since), that(Failures::miss));
+    let text = if let Some(others) = listed(&behind) {
+        let first = behind.first()?;
         format!(
             "no sample of {others} was begun since this host first failed, so an outage on our side is not ruled out; \
              way out: wait for the next probe, find out with `srvkeeper probe {first}`, \
              or `srvkeeper host down {host}` if it is really down"
-        ),
-    ))
+        )
+    } else {
+        let others = listed(&beside)?;
+        format!(
+            "{others} answered, but perhaps not while this host failed, so an outage on our side that is over by now is not ruled out; \
+             way out: wait for the next probe, or `srvkeeper host down {host}` if it is really down"
+        )
+    };
+    Some((Guard::AwaitSamples, text))
 }
 
-fn is_behind(verdict: &Verdict, first_failure: Timestamp) -> bool {
-    verdict.probed
-        && verdict
+/// The failed samples of a host, one right after the other, up to its newest.
+struct Failures {
+    /// When the first ended: what made it fail had begun by then.
+    begin: Timestamp,
+    /// When the newest began: what made it fail had not ended by then.
+    end: Timestamp,
+    /// True when they are all that made the host down, and it did not fail in earlier ones too.
+    alone: bool,
+}
+
+impl Failures {
+    fn of(verdict: &Verdict) -> Option<Self> {
+        let begin = verdict.first_failure?;
+        Some(Self {
+            begin,
+            end: verdict.newest_sample?,
+            alone: verdict.since == Some(begin),
+        })
+    }
+
+    /// True when nobody has asked the host since.
+    fn has_none_since(&self, _host: &Host, verdict: &Verdict) -> bool {
+        verdict
             .newest_sample
-            .is_none_or(|began| began <= first_failure)
+            .is_none_or(|newest| newest <= self.begin)
+    }
+
+    /// True when the host answers now, and an outage of all hosts could still lie between two of
+    /// its samples, as over these failures.
+    ///
+    /// Nothing more is asked of one that fails, since the freeze counts it, nor after a single row
+    /// of probes, since no more will come.
+    fn miss(&self, host: &Host, verdict: &Verdict) -> bool {
+        let (Some(passing_since), Some(newest)) = (verdict.passing_since, verdict.newest_sample)
+        else {
+            return false;
+        };
+        if passing_since > self.end {
+            return true;
+        }
+        let was_asked_between = passing_since >= self.begin
+            || newest <= self.end
+            || self.end.duration_since(self.begin)
+                >= SignedDuration::try_from(host.health.longest_gap())
+                    .unwrap_or(SignedDuration::MAX);
+        self.alone && !was_asked_between
+    }
 }
 
 /// How many removals this run may still make.

@@ -13,7 +13,7 @@ use crate::model::{KeptSample, Name, NewestSample, Settled, Track};
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 const TRACKS: &str = "
-    SELECT host, settled, since, failures, successes, first_failure,
+    SELECT host, settled, since, failures, successes, first_failure, passing_since,
            newest_began, newest_passed, newest_text FROM tracks";
 const SAMPLES: &str = "SELECT host, began, took, passed, text FROM samples WHERE began >= ?1";
 const PRUNE_OLD: &str = "DELETE FROM samples WHERE began < ?1";
@@ -48,8 +48,8 @@ fn keep_tracks(connection: &Connection, tracks: &[(Name, Track)]) -> rusqlite::R
     // Replaced whole, so that the host is spelled as it was said last.
     let mut statement = connection.prepare(
         "INSERT OR REPLACE INTO tracks (host, settled, since, failures, successes, first_failure,
-                                        newest_began, newest_passed, newest_text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                        passing_since, newest_began, newest_passed, newest_text)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let microsecond = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
     for (host, track) in tracks {
@@ -61,6 +61,7 @@ fn keep_tracks(connection: &Connection, tracks: &[(Name, Track)]) -> rusqlite::R
             track.failures,
             track.successes,
             microsecond(track.first_failure),
+            microsecond(track.passing_since),
             microsecond(newest.map(|sample| sample.began)),
             newest.map(|sample| sample.passed),
             newest.map(|sample| &sample.text),
@@ -105,19 +106,20 @@ fn track(row: &Row<'_>) -> rusqlite::Result<(Name, Track)> {
         failures: row.get(3)?,
         successes: row.get(4)?,
         first_failure: optional_timestamp(row, 5)?,
+        passing_since: optional_timestamp(row, 6)?,
         newest: newest(row)?,
     };
     Ok((name(row, 0)?, track))
 }
 
 fn newest(row: &Row<'_>) -> rusqlite::Result<Option<NewestSample>> {
-    let Some(began) = optional_timestamp(row, 6)? else {
+    let Some(began) = optional_timestamp(row, 7)? else {
         return Ok(None);
     };
     Ok(Some(NewestSample {
         began,
-        passed: row.get(7)?,
-        text: row.get(8)?,
+        passed: row.get(8)?,
+        text: row.get(9)?,
     }))
 }
 

@@ -65,8 +65,8 @@
 //! host, `up` or `down`. It holds while the clock is before `until`; a row that has ended means
 //! nothing, and goes with the next write to this table.
 //!
-//! `tracks` (`host`, `settled`, `since`, `failures`, `successes`, `first_failure`, `newest_began`,
-//! `newest_passed`, `newest_text`): what the samples of each host have come to, as
+//! `tracks` (`host`, `settled`, `since`, `failures`, `successes`, `first_failure`, `passing_since`,
+//! `newest_began`, `newest_passed`, `newest_text`): what the samples of each host have come to, as
 //! [`Track`] says it, so that a daemon goes on where the one before it ended. `settled` is
 //! `unknown`, `up` or `down`; the last three are NULL together. A row outlives its host.
 //!

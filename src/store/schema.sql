@@ -59,6 +59,7 @@ CREATE TABLE tracks (
   failures      INTEGER NOT NULL,
   successes     INTEGER NOT NULL,
   first_failure INTEGER,
+  passing_since INTEGER,
   newest_began  INTEGER,
   newest_passed INTEGER CHECK (newest_passed IN (0, 1)
                                AND (newest_passed IS NULL) = (newest_began IS NULL)),

@@ -33,7 +33,7 @@ fn sample(second: i64, passed: bool) -> Sample {
     };
     Sample {
         began: at(second),
-        took: Duration::from_millis(1),
+        took: Duration::ZERO,
         addresses: vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), result)],
     }
 }
@@ -246,5 +246,40 @@ proptest! {
                 prop_assert_eq!(track.settled, Settled::Down);
             }
         }
+    }
+}
+
+#[test]
+fn a_first_failure_counts_from_its_end_and_so_does_a_row_of_passed_samples() {
+    let took = Duration::from_secs(3);
+    let slow = |second, passed| Sample {
+        took,
+        ..sample(second, passed)
+    };
+    let health = health(2, 3);
+    let samples = [(0, true), (10, true), (20, false), (30, false), (40, true)];
+    let mut track = Track::default();
+    for ((second, passed), (first_failure, passing_since)) in samples.into_iter().zip([
+        (None, Some(3)),
+        (None, Some(3)),
+        (Some(23), None),
+        (Some(23), None),
+        (None, Some(43)),
+    ]) {
+        track = add(&track, &slow(second, passed), &health);
+        let verdict = verdict(&track, &health, Canary::Unused, None, at(second + 3));
+        assert_eq!(verdict.first_failure, first_failure.map(at), "{second}");
+        assert_eq!(verdict.passing_since, passing_since.map(at), "{second}");
+    }
+}
+
+/// A probe in between that could not be made might have failed.
+#[test]
+fn a_gap_ends_a_row_of_passed_samples() {
+    let health = health(2, 3);
+    let mut track = Track::default();
+    for (second, passing_since) in [(0, 0), (12, 0), (25, 25), (35, 25)] {
+        track = add(&track, &sample(second, true), &health);
+        assert_eq!(track.passing_since, Some(at(passing_since)), "{second}");
     }
 }

@@ -1,5 +1,7 @@
 //! The guards, as the decision words them.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 
 use super::support::{Scenario, ago, assert_table, line, now};
@@ -335,6 +337,76 @@ fn a_removal_waits_for_a_sample_of_every_other_probed_host() {
         .held[0]
         .text;
     assert!(text.contains("kms2.corp.example. and 2 more"), "{text}");
+}
+
+/// The other host passes now; whether it was asked while this one failed, is the question.
+#[test]
+fn a_removal_waits_for_a_host_that_may_have_failed_beside() {
+    const INTERVAL: i64 = 10;
+    // The removed host's failures: the end of the first, the begin of the newest. The other's row of
+    // passed samples: the end of its first, the begin of its newest. All in seconds ago.
+    for (failures, passes, alone, held) in [
+        // It has answered since before, and was asked between.
+        ((20, 4), (100, 5), true, false),
+        // It has answered only since this one was last asked.
+        ((20, 4), (3, 3), true, true),
+        ((20, 4), (3, 3), false, true),
+        ((20, 4), (4, 4), true, false),
+        // It began to answer between.
+        ((20, 4), (19, 1), true, false),
+        // So far apart that it must have been asked between; not quite so far.
+        ((17, 4), (100, 1), true, false),
+        ((16, 4), (100, 1), true, true),
+        // Closer, but there it was asked.
+        ((16, 4), (100, 4), true, false),
+        ((16, 4), (100, 15), true, false),
+        // A single failure, also with earlier ones of its own.
+        ((4, 7), (100, 1), true, true),
+        ((4, 7), (100, 1), false, false),
+    ] {
+        let mut scenario = Scenario::new("kms1 down in; kms2 up in");
+        for host in &mut scenario.hosts {
+            host.health.interval = Duration::from_secs(INTERVAL.unsigned_abs());
+        }
+        let [down, up] = &mut scenario.verdicts.hosts[..] else {
+            unreachable!("two hosts");
+        };
+        down.first_failure = Some(ago(failures.0));
+        down.newest_sample = Some(ago(failures.1));
+        down.since = Some(ago(failures.0 + i64::from(!alone)));
+        up.passing_since = Some(ago(passes.0));
+        up.newest_sample = Some(ago(passes.1));
+        let expected = if held {
+            "held(await-samples) - kms1 host-down, unchanged 1"
+        } else {
+            "- kms1 host-down, unchanged 1"
+        };
+        assert_eq!(
+            scenario.line(),
+            expected,
+            "{failures:?} {passes:?} alone: {alone}"
+        );
+    }
+}
+
+#[test]
+fn the_freeze_counts_standbys_where_no_active_host_serves() {
+    let frozen = "held(freeze-percent) - s1 host-down, unchanged 2";
+    assert_table(&[
+        (
+            Scenario::new("kms1 down; s1 standby down in; s2 standby suspect in; s3 standby up in"),
+            frozen,
+        ),
+        (
+            Scenario::new("kms1 down; s1 standby down in; s2 standby up in"),
+            "- s1 host-down, unchanged 1",
+        ),
+        // An active host that served within the hour counts alone.
+        (
+            Scenario::new("kms1 down gone=5m; s1 standby down in; s2 standby up in"),
+            "held(freeze-percent) - s1 host-down, unchanged 1",
+        ),
+    ]);
 }
 
 #[test]

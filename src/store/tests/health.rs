@@ -13,6 +13,7 @@ fn failing(began: i64) -> Track {
         failures: 2,
         successes: 0,
         first_failure: Some(at(began - 10)),
+        passing_since: None,
         newest: Some(NewestSample {
             began: at(began),
             passed: false,
@@ -92,6 +93,7 @@ async fn every_state_is_read_back() {
             settled,
             failures: u32::MAX,
             successes: u32::MAX,
+            passing_since: Some(at(3)),
             ..Track::default()
         };
         let tracks = vec![(name("a."), track)];
@@ -211,12 +213,12 @@ async fn rows_that_we_did_not_write_are_errors() {
     const TRACK: &str = "INSERT INTO tracks VALUES ";
     const SAMPLE: &str = "INSERT INTO samples VALUES ";
     for row in [
-        "('a.', 'sideways', NULL, 0, 0, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 9223372036854775807, 0, 0, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, -1, 0, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, 0, 4294967296, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, 0, 0, NULL, 1, NULL, NULL)",
-        "('a..b.', 'up', 1, 0, 0, NULL, NULL, NULL, NULL)",
+        "('a.', 'sideways', NULL, 0, 0, NULL, NULL, NULL, NULL, NULL)",
+        "('a.', 'up', 9223372036854775807, 0, 0, NULL, NULL, NULL, NULL, NULL)",
+        "('a.', 'up', 1, -1, 0, NULL, NULL, NULL, NULL, NULL)",
+        "('a.', 'up', 1, 0, 4294967296, NULL, NULL, NULL, NULL, NULL)",
+        "('a.', 'up', 1, 0, 0, NULL, NULL, 1, NULL, NULL)",
+        "('a..b.', 'up', 1, 0, 0, NULL, NULL, NULL, NULL, NULL)",
     ] {
         assert_damaged(&format!("{TRACK}{row}"), |dir| {
             Store::read_tracks(dir).unwrap_err()
