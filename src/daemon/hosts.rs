@@ -1,6 +1,6 @@
 //! What is known of the hosts: tracks, the canaries, and from both the verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use crate::health::{self, Probed, track};
 use crate::model::{
     Canary, Host, KeptSample, Name, Role, Settled, State, Track, Verdict, Verdicts,
 };
+use crate::plan;
 
 /// The hosts of one configuration, by their index there.
 pub(super) struct Hosts {
@@ -72,7 +73,11 @@ impl Hosts {
             .hosts
             .iter()
             .map(|host| Known {
-                track: tracks.get(host.name()).cloned().unwrap_or_default(),
+                track: tracks
+                    .get(host.name())
+                    .filter(|track| track::is_of(track, host))
+                    .cloned()
+                    .unwrap_or_else(|| track::begin(host)),
                 ..Known::default()
             })
             .collect();
@@ -194,24 +199,12 @@ impl Hosts {
         })
     }
 
-    /// The hosts that are down, and of which every other host has been asked since they failed: no
-    /// removal waits for samples on their account any more.
-    pub(super) fn is_everybody_newer_than_a_failure(&self) -> bool {
-        let now = Timestamp::now();
-        let verdicts: Vec<Verdict> = (0..self.len())
-            .map(|index| self.verdict(index, now))
-            .collect();
-        let failing = verdicts.iter().enumerate().filter_map(|(index, verdict)| {
-            let is_down = verdict.state == State::Down;
-            Some((index, verdict.first_failure.filter(|_failed| is_down)?))
-        });
-        failing.into_iter().any(|(index, failed)| {
-            verdicts.iter().enumerate().all(|(other, verdict)| {
-                other == index
-                    || !verdict.probed
-                    || verdict.newest_sample.is_some_and(|newest| newest > failed)
-            })
-        })
+    /// True when the removal of one of these hosts waits for no sample any more.
+    pub(super) fn is_one_ready(&self, waiting: &BTreeSet<usize>) -> bool {
+        let verdicts = self.verdicts();
+        waiting
+            .iter()
+            .any(|&host| !plan::awaits_samples(&self.config.hosts, &verdicts, host))
     }
 
     /// The verdicts of the probes, no override applied.

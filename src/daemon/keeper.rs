@@ -104,8 +104,8 @@ pub(super) struct Keeper<'a> {
     zones_of: Vec<Vec<usize>>,
     alerts: OpenAlerts,
     canary: Option<CanaryAnswer>,
-    /// Since when removals wait for samples, by zone.
-    awaiting: BTreeMap<usize, Instant>,
+    /// The zones in which removals wait for samples.
+    awaiting: BTreeMap<usize, Awaiting>,
     said: Said,
     schedule: Schedule,
     walks: FuturesUnordered<Walk>,
@@ -121,6 +121,13 @@ pub(super) struct Keeper<'a> {
 
 /// `None`, or why samples could not be stored.
 type Kept = Option<String>;
+
+/// A zone in which removals wait for samples.
+struct Awaiting {
+    since: Instant,
+    /// Those whose removals wait, until the zone is woken for them.
+    hosts: BTreeSet<usize>,
+}
 
 /// When the canaries were asked, and what they said.
 type CanaryAnswer = Pin<Box<dyn Future<Output = (Timestamp, Canary)>>>;
@@ -269,11 +276,17 @@ impl<'a> Keeper<'a> {
             warn!(host = %host.name(), "could not be probed: {obstacle}");
         }
         self.evaluate(index);
-        if !self.awaiting.is_empty() && self.hosts.is_everybody_newer_than_a_failure() {
-            let cause = format!("a sample of {}", host.name());
-            for &zone in self.awaiting.keys() {
+        self.wake_those_who_waited(&format!("a sample of {}", host.name()));
+    }
+
+    /// Wakes each zone in which a removal waits for samples no more, once.
+    fn wake_those_who_waited(&mut self, cause: &str) {
+        let now = Instant::now();
+        for (&zone, awaiting) in &mut self.awaiting {
+            if !awaiting.hosts.is_empty() && self.hosts.is_one_ready(&awaiting.hosts) {
+                awaiting.hosts.clear();
                 self.schedule
-                    .wake_watching(zone, Watch::Samples, &cause, Instant::now());
+                    .wake_watching(zone, Watch::Samples, cause, now);
             }
         }
     }
@@ -362,9 +375,7 @@ impl<'a> Keeper<'a> {
         let now = Instant::now();
         for (zone, end) in done.ends(self.ground.config.daemon.interval) {
             self.schedule.done(zone, end, now, jitter());
-            if end.watch == Watch::Samples {
-                self.awaiting.entry(zone).or_insert(now);
-            } else {
+            if end.watch != Watch::Samples {
                 self.awaiting.remove(&zone);
             }
         }
@@ -377,8 +388,11 @@ impl<'a> Keeper<'a> {
             }
         });
         for report in &done.reports {
+            self.note_waiting(report);
             self.tell_zone(report, &done);
         }
+        // The sample may have come while the zone was walked through.
+        self.wake_those_who_waited("a sample");
         (self.ears.listener)(Event::Reconciled {
             reports: &done.reports,
             actor: &done.actor,
@@ -415,11 +429,38 @@ impl<'a> Keeper<'a> {
         self.raise(raised);
     }
 
+    /// Notes whose removals wait for samples in this zone.
+    fn note_waiting(&mut self, report: &ZoneReport) {
+        let Ok(plan) = &report.plan else {
+            return;
+        };
+        let hosts: BTreeSet<usize> = plan
+            .held
+            .iter()
+            .filter(|held| held.guard == Guard::AwaitSamples)
+            .filter_map(|held| {
+                let target = &held.change.before()?.target;
+                let hosts = &self.ground.config.hosts;
+                hosts.iter().position(|host| host.name() == target)
+            })
+            .collect();
+        if !hosts.is_empty() {
+            let awaiting = self
+                .awaiting
+                .entry(report.index)
+                .or_insert_with(|| Awaiting {
+                    since: Instant::now(),
+                    hosts: BTreeSet::new(),
+                });
+            awaiting.hosts = hosts;
+        }
+    }
+
     /// A removal that waits for a sample waits for an interval at most, unless no sample can be made.
     fn waits_long(&self, zone: usize, plan: &ZonePlan) -> Option<Alert> {
         let hosts = &self.ground.config.hosts;
         let longest = hosts.iter().map(|host| host.health.interval).max()?;
-        let since = self.awaiting.get(&zone)?;
+        let since = self.awaiting.get(&zone)?.since;
         let held = plan
             .held
             .iter()

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::folder::random;
 use crate::wire::rpc;
 
 /// What plays the router in front of the hosts: an address that answers while the network works.
@@ -116,9 +117,15 @@ impl Machines {
 }
 
 /// A port that is free on every machine's address.
+///
+/// It is let go again until the machines start, so it is none of those that systems hand out to
+/// whoever asks for any (from 32768 on Linux, from 49152 by RFC 6335).
 async fn free_port() -> Result<u16, EndpointError> {
+    const FIRST: u16 = 10_000;
+    const PORTS: u16 = 22_000;
     for _try in 0..PORT_TRIES {
-        let mut port = 0;
+        let number = random().map_err(|_| EndpointError::NoPort)?;
+        let port = FIRST + u16::from_ne_bytes(number) % PORTS;
         // Held together, so that they are free together.
         let mut held = Vec::new();
         for (_name, address) in MACHINES {
@@ -131,10 +138,6 @@ async fn free_port() -> Result<u16, EndpointError> {
                 }
                 listener => listener?,
             };
-            port = listener
-                .local_addr()
-                .map_err(|source| EndpointError::Listen { address, source })?
-                .port();
             held.push(listener);
         }
         if held.len() == MACHINES.len() {

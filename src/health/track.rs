@@ -15,9 +15,35 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Canary, Health, NewestSample, Sample, Settled, State, Track, Verdict};
+use crate::model::{Canary, Health, Host, NewestSample, Sample, Settled, State, Track, Verdict};
+
+/// The track of a host that was never asked.
+pub fn begin(host: &Host) -> Track {
+    Track {
+        asked: asked(host),
+        ..Track::default()
+    }
+}
+
+/// True when the track is one of this host as it is configured now.
+pub fn is_of(track: &Track, host: &Host) -> bool {
+    track.asked == asked(host)
+}
+
+/// All that decides what a probe asks.
+fn asked(host: &Host) -> String {
+    let Health {
+        checks, command, ..
+    } = &host.health;
+    format!(
+        "{:?} {} {checks:?} {command:?}",
+        host.addresses, host.srv.port
+    )
+}
 
 /// The track with one more sample; one that is not newer than the newest changes nothing.
+///
+/// A sample long before the newest is of a clock that was set back: everything begins anew.
 #[must_use]
 pub fn add(track: &Track, sample: &Sample, health: &Health) -> Track {
     let began = sample.began;
@@ -25,8 +51,11 @@ pub fn add(track: &Track, sample: &Sample, health: &Health) -> Track {
         began.duration_since(newest.began).unsigned_abs() <= health.longest_gap()
     });
     let mut track = match &track.newest {
+        Some(newest) if is_stale(newest.began, began, health) => Track {
+            asked: track.asked.clone(),
+            ..Track::default()
+        },
         Some(newest) if began <= newest.began => return track.clone(),
-        Some(newest) if is_stale(newest.began, began, health) => Track::default(),
         _ => track.clone(),
     };
     if sample.passed() {
@@ -143,10 +172,9 @@ pub fn verdict(
     }
 }
 
-/// True when `began` is too long before `now` to decide anything.
+/// True when `began` is too far from `now` to decide anything: too long ago, or by another clock.
 fn is_stale(began: Timestamp, now: Timestamp, health: &Health) -> bool {
-    let age = now.duration_since(began);
-    age.is_positive() && age.unsigned_abs() > health.freshness()
+    now.duration_since(began).unsigned_abs() > health.freshness()
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub struct NewestSample {
 /// The default is a host that was never asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Track {
+    /// What was asked, so that samples of another address or by other checks are not taken for this
+    /// host's.
+    pub asked: String,
     /// What the samples settled last.
     pub settled: Settled,
     /// Up: when the sample that settled it began; down: when the first failed one since the last that

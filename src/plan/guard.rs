@@ -16,7 +16,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Canary, Changes, ContestKind, Expect, Host, Name, ReasonCode, Role, State, Verdict,
+    Canary, Changes, ContestKind, Expect, Host, Name, ReasonCode, Role, State, Verdict, Verdicts,
 };
 
 use super::PlanInput;
@@ -232,41 +232,73 @@ fn await_samples(input: &PlanInput<'_>, entry: &Entry<'_>) -> Option<(Guard, Str
         return None;
     }
     let host = entry.host.name();
-    let failures = Failures::of(entry.verdict)?;
-    let that = |is_so: fn(&Failures, &Host, &Verdict) -> bool| -> Vec<&Name> {
-        let mut names: Vec<&Name> = input
-            .hosts
-            .iter()
-            .zip(&input.verdicts.hosts)
-            .filter(|(other, verdict)| {
-                other.name() != host && verdict.probed && is_so(&failures, other, verdict)
-            })
-            .map(|(other, _verdict)| other.name())
-            .collect();
-        names.sort();
-        names
-    };
-    let listed = |names: &[&Name]| match names {
-        [] => None,
-        [only] => Some(only.to_string()),
-        [first, more @ ..] => Some(format!("{first} and {} more", more.len())),
-    };
-    let (behind, beside) = (that(Failures::has_none_since), that(Failures::miss));
-    let text = if let Some(others) = listed(&behind) {
-        let first = behind.first()?;
+    let awaited = Awaited::by(entry.host, entry.verdict, input.hosts, input.verdicts)?;
+    let text = if let Some(others) = listed(&awaited.behind) {
+        let first = awaited.behind.first()?;
         format!(
             "no sample of {others} was begun since this host first failed, so an outage on our side is not ruled out; \
              way out: wait for the next probe, find out with `srvkeeper probe {first}`, \
              or `srvkeeper host down {host}` if it is really down"
         )
     } else {
-        let others = listed(&beside)?;
+        let others = listed(&awaited.beside)?;
         format!(
             "{others} answered, but perhaps not while this host failed, so an outage on our side that is over by now is not ruled out; \
              way out: wait for the next probe, or `srvkeeper host down {host}` if it is really down"
         )
     };
     Some((Guard::AwaitSamples, text))
+}
+
+/// True when the removal of this host (an index), if it is down, waits for samples of others.
+pub fn awaits_samples(hosts: &[Host], verdicts: &Verdicts, host: usize) -> bool {
+    let (Some(host), Some(verdict)) = (hosts.get(host), verdicts.hosts.get(host)) else {
+        return false;
+    };
+    Awaited::by(host, verdict, hosts, verdicts)
+        .is_some_and(|awaited| !awaited.behind.is_empty() || !awaited.beside.is_empty())
+}
+
+/// Those whose samples a removal waits for, by name.
+struct Awaited<'a> {
+    /// Nobody has asked them since the host failed.
+    behind: Vec<&'a Name>,
+    /// They answer, and perhaps did not while the host failed.
+    beside: Vec<&'a Name>,
+}
+
+impl<'a> Awaited<'a> {
+    /// `None`: the host does not fail.
+    fn by(host: &Host, verdict: &Verdict, hosts: &'a [Host], verdicts: &Verdicts) -> Option<Self> {
+        let failures = Failures::of(verdict)?;
+        let that = |is_so: fn(&Failures, &Host, &Verdict) -> bool| -> Vec<&'a Name> {
+            let mut names: Vec<&Name> = hosts
+                .iter()
+                .zip(&verdicts.hosts)
+                .filter(|(other, verdict)| {
+                    other.name() != host.name()
+                        && verdict.probed
+                        && is_so(&failures, other, verdict)
+                })
+                .map(|(other, _verdict)| other.name())
+                .collect();
+            names.sort();
+            names
+        };
+        Some(Self {
+            behind: that(Failures::has_none_since),
+            beside: that(Failures::miss),
+        })
+    }
+}
+
+/// `kms1.corp.example. and 3 more`; `None`: nobody.
+fn listed(names: &[&Name]) -> Option<String> {
+    match names {
+        [] => None,
+        [only] => Some(only.to_string()),
+        [first, more @ ..] => Some(format!("{first} and {} more", more.len())),
+    }
 }
 
 /// The failed samples of a host, one right after the other, up to its newest.

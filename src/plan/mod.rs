@@ -24,6 +24,7 @@ pub use alerts::{alerts_of, unreadable};
 pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusal};
 pub use contest::contests_after;
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};
+pub use guard::awaits_samples;
 pub use refresh::{RefreshTimes, next_refresh, refreshable};
 pub use report::{
     ForeignRecord, Guard, Held, Plan, PlannedHost, Summary, ZoneError, ZonePlan, ZoneResult,

@@ -99,7 +99,9 @@ pub fn fresh_verdicts(config: &Config) -> Result<BTreeMap<usize, Verdict>, Store
     let now = Timestamp::now();
     let tracks: BTreeMap<Name, Track> = Store::read_tracks(state_dir)?.into_iter().collect();
     let verdict = |host: &Host| {
-        let track = tracks.get(host.name())?;
+        let track = tracks
+            .get(host.name())
+            .filter(|track| health::track::is_of(track, host))?;
         let verdict = health::track::verdict(track, &host.health, Canary::Unused, None, now);
         let is_settled = match verdict.state {
             State::Up => true,

@@ -14,7 +14,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 const TRACKS: &str = "
     SELECT host, settled, since, failures, successes, first_failure, passing_since,
-           newest_began, newest_passed, newest_text FROM tracks";
+           newest_began, newest_passed, newest_text, asked FROM tracks";
 const SAMPLES: &str = "SELECT host, began, took, passed, text FROM samples WHERE began >= ?1";
 const PRUNE_OLD: &str = "DELETE FROM samples WHERE began < ?1";
 /// What lies in the future is of a clock that was set back since, and would else stay for long.
@@ -48,8 +48,9 @@ fn keep_tracks(connection: &Connection, tracks: &[(Name, Track)]) -> rusqlite::R
     // Replaced whole, so that the host is spelled as it was said last.
     let mut statement = connection.prepare(
         "INSERT OR REPLACE INTO tracks (host, settled, since, failures, successes, first_failure,
-                                        passing_since, newest_began, newest_passed, newest_text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                        passing_since, newest_began, newest_passed, newest_text,
+                                        asked)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     let microsecond = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
     for (host, track) in tracks {
@@ -65,6 +66,7 @@ fn keep_tracks(connection: &Connection, tracks: &[(Name, Track)]) -> rusqlite::R
             microsecond(newest.map(|sample| sample.began)),
             newest.map(|sample| sample.passed),
             newest.map(|sample| &sample.text),
+            track.asked,
         ])?;
     }
     Ok(())
@@ -100,6 +102,7 @@ pub(super) fn tracks(connection: &Connection) -> rusqlite::Result<Vec<(Name, Tra
 fn track(row: &Row<'_>) -> rusqlite::Result<(Name, Track)> {
     let settled: String = row.get(1)?;
     let track = Track {
+        asked: row.get(10)?,
         settled: Settled::parse(&settled)
             .ok_or_else(|| rusqlite::Error::InvalidColumnType(1, settled, Type::Text))?,
         since: optional_timestamp(row, 2)?,

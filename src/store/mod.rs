@@ -66,8 +66,9 @@
 //! nothing, and goes with the next write to this table.
 //!
 //! `tracks` (`host`, `settled`, `since`, `failures`, `successes`, `first_failure`, `passing_since`,
-//! `newest_began`, `newest_passed`, `newest_text`): what the samples of each host have come to, as
-//! [`Track`] says it, so that a daemon goes on where the one before it ended. `settled` is
+//! `newest_began`, `newest_passed`, `newest_text`; `asked`): what the samples of each host have come to, as
+//! [`Track`] says it, so that a daemon goes on where the one before it ended; `asked` is what the
+//! probes asked, and another `asked` makes the row worthless. `settled` is
 //! `unknown`, `up` or `down`; the last three are NULL together. A row outlives its host.
 //!
 //! `samples` (`host`, `began`, `took` in microseconds, `passed`, `text`): the samples of the last

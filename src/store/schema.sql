@@ -63,7 +63,8 @@ CREATE TABLE tracks (
   newest_began  INTEGER,
   newest_passed INTEGER CHECK (newest_passed IN (0, 1)
                                AND (newest_passed IS NULL) = (newest_began IS NULL)),
-  newest_text   TEXT    CHECK ((newest_text IS NULL) = (newest_began IS NULL))
+  newest_text   TEXT    CHECK ((newest_text IS NULL) = (newest_began IS NULL)),
+  asked         TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE samples (

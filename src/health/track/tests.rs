@@ -143,8 +143,9 @@ fn old_samples_decide_nothing() {
         };
         assert_eq!(at_age(fresh), state);
         assert_eq!(at_age(fresh + 1), State::Unknown);
-        // The clock was set back.
-        assert_eq!(at_age(-1000), state);
+        // The clock was set back, a little or much.
+        assert_eq!(at_age(-fresh), state);
+        assert_eq!(at_age(-1000), State::Unknown);
     }
     let late = add(
         &track("--", &health),
@@ -188,6 +189,50 @@ fn a_sample_that_comes_late_changes_nothing() {
     let track = track("++", &health);
     assert_eq!(add(&track, &sample(10, false), &health), track);
     assert_eq!(add(&track, &sample(5, false), &health), track);
+}
+
+#[test]
+fn a_clock_that_was_set_back_begins_anew() {
+    let health = health(2, 3);
+    let mut track = track("++", &health);
+    for second in [-7200, -7190, -7180] {
+        track = add(&track, &sample(second, false), &health);
+    }
+    assert_eq!(track.settled, Settled::Down);
+    let verdict = verdict(&track, &health, Canary::Unused, None, at(-7180));
+    assert_eq!(verdict.state, State::Down);
+}
+
+#[test]
+fn a_host_that_is_asked_elsewhere_or_otherwise_is_another_one() {
+    let host = |address: [u8; 4], port, checks: &[Check]| Host {
+        role: crate::model::Role::Active,
+        srv: crate::model::Srv {
+            priority: 0,
+            weight: 0,
+            port,
+            target: crate::model::Name::parse("kms1.corp.example.").unwrap(),
+        },
+        groups: Vec::new(),
+        addresses: vec![IpAddr::from(address)],
+        health: Health {
+            checks: checks.to_vec(),
+            ..health(2, 3)
+        },
+    };
+    let same = host([10, 0, 0, 1], 1688, &[Check::Rpc]);
+    let track = add(&begin(&same), &sample(0, false), &same.health);
+    assert!(is_of(&track, &same));
+    let forgotten = add(&track, &sample(10_000, false), &same.health);
+    assert!(is_of(&forgotten, &same));
+    for other in [
+        host([10, 0, 0, 2], 1688, &[Check::Rpc]),
+        host([10, 0, 0, 1], 1689, &[Check::Rpc]),
+        host([10, 0, 0, 1], 1688, &[Check::Tcp]),
+    ] {
+        assert!(!is_of(&track, &other));
+    }
+    assert!(!is_of(&Track::default(), &same));
 }
 
 #[test]

@@ -8,6 +8,7 @@ const HOUR: i64 = 3_600;
 /// A host that was up, and begins to fail.
 fn failing(began: i64) -> Track {
     Track {
+        asked: "10.0.1.11 port 1688".into(),
         settled: Settled::Up,
         since: Some(at(1)),
         failures: 2,
@@ -213,12 +214,12 @@ async fn rows_that_we_did_not_write_are_errors() {
     const TRACK: &str = "INSERT INTO tracks VALUES ";
     const SAMPLE: &str = "INSERT INTO samples VALUES ";
     for row in [
-        "('a.', 'sideways', NULL, 0, 0, NULL, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 9223372036854775807, 0, 0, NULL, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, -1, 0, NULL, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, 0, 4294967296, NULL, NULL, NULL, NULL, NULL)",
-        "('a.', 'up', 1, 0, 0, NULL, NULL, 1, NULL, NULL)",
-        "('a..b.', 'up', 1, 0, 0, NULL, NULL, NULL, NULL, NULL)",
+        "('a.', 'sideways', NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, '')",
+        "('a.', 'up', 9223372036854775807, 0, 0, NULL, NULL, NULL, NULL, NULL, '')",
+        "('a.', 'up', 1, -1, 0, NULL, NULL, NULL, NULL, NULL, '')",
+        "('a.', 'up', 1, 0, 4294967296, NULL, NULL, NULL, NULL, NULL, '')",
+        "('a.', 'up', 1, 0, 0, NULL, NULL, 1, NULL, NULL, '')",
+        "('a..b.', 'up', 1, 0, 0, NULL, NULL, NULL, NULL, NULL, '')",
     ] {
         assert_damaged(&format!("{TRACK}{row}"), |dir| {
             Store::read_tracks(dir).unwrap_err()
