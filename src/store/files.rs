@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,6 +16,8 @@ const RUN_LOCK: &str = "lock";
 const DAEMON_LOCK: &str = "daemon.lock";
 /// How often a lock is tried again that was only being looked at; each look is two system calls.
 const LOOKS: usize = 1_000;
+/// Between two tries: who looks has looked by then, unless the machine is very busy.
+const LOOK_TAKES: Duration = Duration::from_millis(1);
 /// What is read of the lock file, in bytes, and written of a command line, in characters.
 const HOLDER: usize = 512;
 
@@ -144,7 +147,7 @@ fn lock(file: &File) -> io::Result<bool> {
             Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(source)) => return Err(source),
         }
-        thread::yield_now();
+        thread::sleep(LOOK_TAKES);
     }
     Ok(false)
 }
