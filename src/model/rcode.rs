@@ -35,6 +35,12 @@ impl Rcode {
     pub const BADKEY: Self = Self(17);
     /// TSIG: the clocks are too far apart.
     pub const BADTIME: Self = Self(18);
+    /// TKEY: the server negotiates in another way only (RFC 2930 §2.6).
+    pub const BADMODE: Self = Self(19);
+    /// TKEY: the key's name is taken.
+    pub const BADNAME: Self = Self(20);
+    /// TKEY: the algorithm is not known.
+    pub const BADALG: Self = Self(21);
     /// TSIG: the MAC is cut shorter than allowed.
     pub const BADTRUNC: Self = Self(22);
 
@@ -64,6 +70,9 @@ impl fmt::Display for Rcode {
             Self::BADSIG => "BADSIG",
             Self::BADKEY => "BADKEY",
             Self::BADTIME => "BADTIME",
+            Self::BADMODE => "BADMODE",
+            Self::BADNAME => "BADNAME",
+            Self::BADALG => "BADALG",
             Self::BADTRUNC => "BADTRUNC",
             Self(other) => return write!(f, "RCODE{other}"),
         };

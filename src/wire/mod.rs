@@ -6,6 +6,8 @@
 pub mod answer;
 pub mod convert;
 pub mod query;
+mod reader;
 pub mod rpc;
+pub mod tkey;
 pub mod tsig;
 pub mod update;

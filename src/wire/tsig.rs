@@ -13,10 +13,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Name, Rcode};
+pub use crate::wire::reader::Malformed;
 pub use key::{Key, Mac, MacError};
 use record::{FUDGE, Record, prefix, with_digest};
 pub use request::{RejectedRequest, RequestError, VerifiedRequest, verify_request};
-pub use walk::Malformed;
 use walk::walk;
 
 /// Appends the TSIG RR (§4.2, §4.3) and returns the request MAC. `now`: Unix seconds.

@@ -2,8 +2,8 @@
 
 use super::key::{Key, MacError};
 use super::record::{FUDGE, Record, u48, with_digest};
-use super::walk::{Malformed, walk};
-use super::{Stamp, sign_with};
+use super::walk::walk;
+use super::{Malformed, Stamp, sign_with};
 use crate::model::{Name, Rcode};
 
 /// The least octets of a shortened MAC (§5.2.2.1).
