@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Name, Rcode};
 pub use crate::wire::reader::Malformed;
-pub use key::{Key, Mac, MacError};
+pub use key::{Key, Mac, MacError, overhead};
 use record::{FUDGE, Record, prefix, with_digest};
 pub use request::{RejectedRequest, RequestError, VerifiedRequest, verify_request};
 use walk::walk;
@@ -103,10 +103,16 @@ pub fn verify_answer(
     if record.original_id != walked.header.id {
         return Err(TsigError::WrongOriginalId);
     }
-    with_digest(request_mac, &walked, record, |parts| {
-        key.mac().verify(parts, record.mac)
-    })
-    .map_err(|error| TsigError::unverified(error, record, key))?;
+    let check = |prefix: &[u8]| {
+        with_digest(prefix, &walked, record, |parts| {
+            key.mac().verify(parts, record.mac)
+        })
+    };
+    let mut verified = check(&prefix(request_mac));
+    if verified == Err(MacError::Mismatch) && key.mac().accepts_bare_request_mac() {
+        verified = check(request_mac);
+    }
+    verified.map_err(|error| TsigError::unverified(error, record, walked.header.rcode))?;
 
     if record.error != Rcode::NOERROR {
         return Err(TsigError::Rejected {
@@ -155,9 +161,12 @@ pub enum TsigError {
     },
     /// The MAC is not what the key gives over this answer.
     #[error(
-        "the answer's signature does not verify: it was changed on the way, or made with another secret"
+        "the server answered {rcode}, but the answer's signature does not verify: it was changed on the way, made with another secret, or the server signs wrongly (Samba before 4.20.2 does with GSS-TSIG)"
     )]
-    MacMismatch,
+    MacMismatch {
+        /// The answer's rcode, spoofable.
+        rcode: Rcode,
+    },
     /// The MAC is shorter than the algorithm's, which is never accepted (§5.2.2.1).
     #[error(
         "the answer's MAC has {octets} octets where the algorithm gives {full}; turn off MAC truncation for this key on the server"
@@ -205,13 +214,36 @@ impl TsigError {
         )
     }
 
-    fn unverified(error: MacError, record: &Record<'_>, key: &Key) -> Self {
+    /// True when the server may not know the key any more: without a signature that verifies, it
+    /// refused the request or denied that it knows the key.
+    pub fn may_mean_unknown_key(&self) -> bool {
+        match self {
+            Self::Missing { rcode } | Self::MacMismatch { rcode } => {
+                matches!(*rcode, Rcode::REFUSED | Rcode::NOTAUTH)
+            }
+            Self::Rejected {
+                rejection,
+                authenticated,
+            } => {
+                !authenticated
+                    && matches!(
+                        rejection,
+                        Rejection::BadKey { .. }
+                            | Rejection::BadSig { .. }
+                            | Rejection::LostContext { .. }
+                    )
+            }
+            _ => false,
+        }
+    }
+
+    fn unverified(error: MacError, record: &Record<'_>, rcode: Rcode) -> Self {
         match error {
-            MacError::Mismatch if record.mac.len() < key.mac().length() => Self::ShortMac {
+            MacError::Short { full } => Self::ShortMac {
                 octets: record.mac.len(),
-                full: key.mac().length(),
+                full,
             },
-            MacError::Mismatch => Self::MacMismatch,
+            MacError::Mismatch => Self::MacMismatch { rcode },
             error => Self::Mechanism(error),
         }
     }
@@ -229,6 +261,16 @@ pub enum Rejection {
         key: Name,
         /// The algorithm we signed with.
         algorithm: Name,
+    },
+    /// BADKEY or BADSIG for a key that was negotiated (RFC 3645).
+    #[error(
+        "{error}: the server does not know the security context {key} any more; run again, and where it stays so, see the server's log"
+    )]
+    LostContext {
+        /// What it answered.
+        error: Rcode,
+        /// The name we signed with.
+        key: Name,
     },
     /// BADSIG.
     #[error(
@@ -267,6 +309,10 @@ impl Rejection {
         let name = key.name().clone();
         let algorithm = key.algorithm().clone();
         match record.error {
+            Rcode::BADKEY | Rcode::BADSIG if key.is_negotiated() => Self::LostContext {
+                error: record.error,
+                key: name,
+            },
             Rcode::BADKEY => Self::BadKey {
                 key: name,
                 algorithm,

@@ -17,6 +17,15 @@ pub trait Mac: Send + Sync {
     fn algorithm(&self) -> &Name;
     /// The longest MAC in octets, for reserving space.
     fn length(&self) -> usize;
+    /// True for a key that both sides negotiated (RFC 3645), and that the server may forget.
+    fn is_negotiated(&self) -> bool {
+        false
+    }
+    /// True when the answer's digest may begin with the request's MAC without its length, as
+    /// Samba before 4.20.2 makes it with GSS-TSIG (its bug 13019).
+    fn accepts_bare_request_mac(&self) -> bool {
+        false
+    }
     /// The MAC over the parts, taken as one run of octets.
     fn sign(&self, parts: &[&[u8]]) -> Result<Vec<u8>, MacError>;
     /// Checks a whole MAC over the parts in constant time; a shortened one does not verify.
@@ -29,6 +38,12 @@ pub enum MacError {
     /// Computed over the same octets it comes out otherwise.
     #[error("the MAC does not verify")]
     Mismatch,
+    /// It is shorter than the algorithm's.
+    #[error("the MAC is shorter than {full} octets")]
+    Short {
+        /// Octets of a whole MAC.
+        full: usize,
+    },
     /// The mechanism itself failed.
     #[error("the MAC could not be made: {0}")]
     Mechanism(String),
@@ -66,12 +81,22 @@ impl Key {
 
     /// The most octets that signing adds to a message.
     pub fn overhead(&self) -> usize {
-        self.name.wire().len() + self.algorithm().wire().len() + FIXED + self.mac.length()
+        overhead(&self.name, self.algorithm(), self.mac.length())
+    }
+
+    /// True for a key that both sides negotiated.
+    pub fn is_negotiated(&self) -> bool {
+        self.mac.is_negotiated()
     }
 
     pub(super) fn mac(&self) -> &dyn Mac {
         &*self.mac
     }
+}
+
+/// The most octets that signing adds to a message, for a key that is not there yet.
+pub fn overhead(key: &Name, algorithm: &Name, mac_length: usize) -> usize {
+    key.wire().len() + algorithm.wire().len() + FIXED + mac_length
 }
 
 impl fmt::Debug for Key {
@@ -121,6 +146,10 @@ impl Mac for Hmac {
     }
 
     fn verify(&self, parts: &[&[u8]], mac: &[u8]) -> Result<(), MacError> {
+        let full = self.length();
+        if mac.len() < full {
+            return Err(MacError::Short { full });
+        }
         hmac::verify(&self.key, &parts.concat(), mac).map_err(|_| MacError::Mismatch)
     }
 }
@@ -163,7 +192,7 @@ mod tests {
         assert_eq!(key.mac().verify(&[b"abd"], &mac), Err(MacError::Mismatch));
         assert_eq!(
             key.mac().verify(&[b"abc"], &mac[..16]),
-            Err(MacError::Mismatch)
+            Err(MacError::Short { full: 32 })
         );
     }
 

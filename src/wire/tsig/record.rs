@@ -101,14 +101,16 @@ pub(super) fn prefix(request_mac: &[u8]) -> Vec<u8> {
 
 /// Hands the digest of a received message to `check`: the message as it was before its TSIG RR
 /// went on (§4.3.2), so with the original ID and one additional RR less.
+///
+/// `prefix` is [`prefix`] of the request's MAC.
 pub(super) fn with_digest<T>(
-    request_mac: &[u8],
+    prefix: &[u8],
     walked: &Walked<'_>,
     record: &Record<'_>,
     check: impl FnOnce(&[&[u8]]) -> T,
 ) -> T {
     check(&[
-        &prefix(request_mac),
+        prefix,
         &record.original_id,
         walked.flags_and_counts,
         &walked.additionals.to_be_bytes(),

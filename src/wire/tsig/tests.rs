@@ -185,11 +185,15 @@ fn answers_go_back_and_forth() {
     assert_eq!(verify_answer(&reply, &key, &mac, NOW), Ok(()));
     assert_eq!(
         verify_answer(&reply, &key, b"another request's MAC", NOW),
-        Err(TsigError::MacMismatch)
+        Err(TsigError::MacMismatch {
+            rcode: Rcode::NOERROR
+        })
     );
     assert_eq!(
         verify_answer(&reply, &key, &[], NOW),
-        Err(TsigError::MacMismatch)
+        Err(TsigError::MacMismatch {
+            rcode: Rcode::NOERROR
+        })
     );
 }
 
@@ -277,6 +281,116 @@ fn short_macs_are_refused() {
             full: 32
         })
     );
+}
+
+/// Stands in for a security context: a MAC without a secret, shorter than the space reserved.
+struct Negotiated(Name);
+
+impl Mac for Negotiated {
+    fn algorithm(&self) -> &Name {
+        &self.0
+    }
+
+    fn length(&self) -> usize {
+        64
+    }
+
+    fn is_negotiated(&self) -> bool {
+        true
+    }
+
+    fn accepts_bare_request_mac(&self) -> bool {
+        true
+    }
+
+    fn sign(&self, parts: &[&[u8]]) -> Result<Vec<u8>, MacError> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &parts.concat());
+        Ok(digest.as_ref()[..28].to_vec())
+    }
+
+    fn verify(&self, parts: &[&[u8]], mac: &[u8]) -> Result<(), MacError> {
+        match self.sign(parts)? == mac {
+            true => Ok(()),
+            false => Err(MacError::Mismatch),
+        }
+    }
+}
+
+fn negotiated() -> Key {
+    let algorithm = Name::parse("gss-tsig.").unwrap();
+    Key::new(
+        Name::parse("k.srvkeeper.").unwrap(),
+        Box::new(Negotiated(algorithm)),
+    )
+}
+
+#[test]
+fn a_context_signs_and_verifies_in_the_same_way() {
+    let key = negotiated();
+    let mut request = query();
+    let before = request.len();
+    let mac = sign(&mut request, &key, NOW).unwrap();
+    assert!(request.len() <= before + key.overhead());
+
+    let mut reply = answer(0);
+    sign_with(&mut reply, &key, &mac, &Stamp::at(NOW)).unwrap();
+    assert_eq!(verify_answer(&reply, &key, &mac, NOW), Ok(()));
+    let mismatch = |rcode| Err(TsigError::MacMismatch { rcode });
+    assert_eq!(
+        verify_answer(&reply, &key, b"another MAC", NOW),
+        mismatch(Rcode::NOERROR)
+    );
+    // The answer that ends a negotiation: no request MAC, and no length of one.
+    let mut last = answer(0);
+    sign_with(&mut last, &key, &[], &Stamp::at(NOW)).unwrap();
+    assert_eq!(verify_answer(&last, &key, &[], NOW), Ok(()));
+    // An answer that only repeats the request's record, as Samba 4.22 does with REFUSED.
+    let mut echo = answer(5);
+    record(&key, &mac, Rcode::NOERROR)
+        .append_to(&mut echo)
+        .unwrap();
+    let refused = verify_answer(&echo, &key, &mac, NOW);
+    assert_eq!(refused, mismatch(Rcode::REFUSED));
+    assert!(refused.unwrap_err().may_mean_unknown_key());
+}
+
+#[test]
+fn sambas_digest_without_the_length_is_accepted_of_contexts_alone() {
+    for (key, is_accepted) in [(negotiated(), true), (ours(), false)] {
+        let mac = sign(&mut query(), &key, NOW).unwrap();
+        let mut reply = answer(0);
+        let mut unsigned = record(&key, &[], Rcode::NOERROR);
+        let signature = key
+            .mac()
+            .sign(&[&mac, &reply, &unsigned.variables()])
+            .unwrap();
+        unsigned.mac = &signature;
+        unsigned.append_to(&mut reply).unwrap();
+        let verified = verify_answer(&reply, &key, &mac, NOW);
+        assert_eq!(verified.is_ok(), is_accepted, "{verified:?}");
+    }
+}
+
+#[test]
+fn a_forgotten_context_is_told_from_a_denial() {
+    let key = negotiated();
+    for error in [Rcode::BADKEY, Rcode::BADSIG] {
+        let mut reply = answer(9);
+        record(&key, &[], error).append_to(&mut reply).unwrap();
+        let rejected = verify_answer(&reply, &key, b"mac", NOW).unwrap_err();
+        assert!(rejected.may_mean_unknown_key(), "{rejected}");
+        assert!(
+            rejected
+                .to_string()
+                .contains("security context k.srvkeeper.")
+        );
+    }
+    let unsigned = verify_answer(&answer(5), &key, b"mac", NOW).unwrap_err();
+    assert!(unsigned.may_mean_unknown_key());
+    for rcode in [0, 8] {
+        let unsigned = verify_answer(&answer(rcode), &key, b"mac", NOW).unwrap_err();
+        assert!(!unsigned.may_mean_unknown_key(), "{unsigned}");
+    }
 }
 
 fn record<'m>(key: &Key, mac: &'m [u8], error: Rcode) -> Record<'m> {
