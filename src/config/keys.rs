@@ -114,11 +114,6 @@ fn read_secret(file: PathBuf) -> Result<TsigSecret, TsigError> {
 }
 
 fn gss(section: &Section, folder: &Path, problems: &mut Problems) -> Option<GssKey> {
-    section.warning(
-        "kind",
-        "this version does not sign with GSS-TSIG yet, and cannot read the zones of a server with this key",
-        problems,
-    );
     if section.has("file") {
         section.error(
             "file",

@@ -30,6 +30,7 @@ pub use files::shell_word;
 use read::{Document, Part, Problems, Section};
 use table::Table;
 
+pub use crate::model::{GssCredentials, GssKey};
 use crate::model::{Health, Host, TsigSecret, Zone};
 
 /// A checked configuration: every reference resolved, every name parsed.
@@ -106,26 +107,6 @@ pub enum Key {
     Tsig(TsigSecret),
     /// A Kerberos identity (RFC 3645).
     Gss(GssKey),
-}
-
-/// A Kerberos identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GssKey {
-    /// The principal, `NAME@REALM`.
-    pub principal: String,
-    /// Where its ticket comes from.
-    pub credentials: GssCredentials,
-}
-
-/// Where a Kerberos ticket comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GssCredentials {
-    /// This keytab.
-    Keytab(PathBuf),
-    /// This credentials cache: a path, or `TYPE:residual`.
-    Ccache(String),
-    /// The default credentials cache.
-    Default,
 }
 
 /// One `[[server]]`.

@@ -9,6 +9,7 @@
 //! A read goes over UDP when the server refuses TCP; an update never does (RFC 2136 §7.8).
 
 mod connection;
+mod negotiated;
 mod task;
 mod udp;
 
@@ -19,6 +20,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
+use super::gss::{Contexts, GssError};
+use crate::model::GssKey;
 use crate::wire::tsig::{Key, MacError, TsigError};
 use task::{Job, Kind, Task};
 
@@ -92,6 +95,9 @@ pub enum ExchangeError {
     /// The request could not be signed; it was not sent.
     #[error(transparent)]
     Sign(#[from] MacError),
+    /// There is no security context to sign the update with; it was not sent.
+    #[error(transparent)]
+    Gss(#[from] GssError),
     /// The answer's signature is not accepted, so nothing in the answer is.
     #[error(transparent)]
     Tsig(#[from] TsigError),
@@ -117,6 +123,7 @@ impl ExchangeError {
             Self::Connect { .. }
             | Self::TooLong { .. }
             | Self::Sign(_)
+            | Self::Gss(_)
             | Self::Truncated
             | Self::Udp(_) => false,
         }
@@ -127,11 +134,22 @@ impl ExchangeError {
 #[derive(Clone)]
 pub struct Exchange {
     server: SocketAddr,
-    key: Option<Arc<Key>>,
+    signer: Signer,
     settings: Settings,
     jobs: mpsc::UnboundedSender<Job>,
     /// Bounds the UDP sockets open at once.
     datagrams: Arc<Semaphore>,
+}
+
+/// What requests are signed with.
+#[derive(Clone)]
+enum Signer {
+    /// Nothing.
+    Nobody,
+    /// Every request with one key.
+    Key(Arc<Key>),
+    /// Updates with a key that is negotiated with the server; reads are unsigned.
+    Contexts(Arc<Contexts>),
 }
 
 impl Exchange {
@@ -140,16 +158,29 @@ impl Exchange {
     ///
     /// Spawns a task, so it must be called within a tokio runtime. Opens no connection yet.
     pub fn new(server: SocketAddr, key: Option<Arc<Key>>, settings: Settings) -> Self {
+        Self::start(server, key.map_or(Signer::Nobody, Signer::Key), settings)
+    }
+
+    /// Starts the exchange with `server`, whose updates are signed with GSS-TSIG (RFC 3645): a key
+    /// is negotiated when the first one needs it. Reads are unsigned.
+    ///
+    /// As [`Exchange::new`] otherwise.
+    pub fn with_gss(server: SocketAddr, key: Arc<GssKey>, settings: Settings) -> Self {
+        let contexts = Arc::new(Contexts::new(key));
+        Self::start(server, Signer::Contexts(contexts), settings)
+    }
+
+    fn start(server: SocketAddr, signer: Signer, settings: Settings) -> Self {
         let settings = Settings {
             window: settings.window.clamp(1, 1 << 12),
             ..settings
         };
         // Unbounded, because each sender waits for its answer before it sends again.
         let (jobs, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(Task::new(server, key.clone(), settings, receiver).run());
+        tokio::spawn(Task::new(server, settings, receiver).run());
         Self {
             server,
-            key,
+            signer,
             settings,
             jobs,
             datagrams: Arc::new(Semaphore::new(settings.window)),
@@ -166,7 +197,8 @@ impl Exchange {
     /// The ID in `message` is replaced. When the connection closes early the query is sent again
     /// on a new one; when the server refuses TCP it goes over UDP.
     pub async fn read(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
-        match self.request(message.clone(), Kind::Read).await {
+        let key = self.signer.key();
+        match self.request(message.clone(), Kind::Read, key).await {
             Err(ExchangeError::Connect { refused: true, .. }) => self.read_udp(message).await,
             result => result,
         }
@@ -177,7 +209,17 @@ impl Exchange {
     /// The ID in `message` is replaced. An update that may have reached the server is never sent
     /// again: [`ExchangeError::is_doubtful`] tells, and a read-back settles it.
     pub async fn update(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
-        self.request(message, Kind::Update).await
+        match &self.signer {
+            Signer::Contexts(contexts) => self.update_negotiated(contexts, message).await,
+            Signer::Nobody | Signer::Key(_) => {
+                self.request(message, Kind::Update, self.signer.key()).await
+            }
+        }
+    }
+
+    /// Sends one message of a negotiation, unsigned, over TCP and never twice.
+    pub(super) async fn ask_once(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
+        self.request(message, Kind::Negotiation, None).await
     }
 
     /// Sends a query over UDP, whatever TCP does.
@@ -190,18 +232,24 @@ impl Exchange {
         };
         udp::read(
             self.server,
-            self.key.as_deref(),
+            self.signer.key().as_deref(),
             self.settings.timeout,
             message,
         )
         .await
     }
 
-    async fn request(&self, message: Vec<u8>, kind: Kind) -> Result<Vec<u8>, ExchangeError> {
+    async fn request(
+        &self,
+        message: Vec<u8>,
+        kind: Kind,
+        key: Option<Arc<Key>>,
+    ) -> Result<Vec<u8>, ExchangeError> {
         let (reply, answer) = oneshot::channel();
         let job = Job {
             message,
             kind,
+            key,
             made: Instant::now(),
             reply,
             resent: false,
@@ -213,6 +261,16 @@ impl Exchange {
         answer
             .await
             .unwrap_or(Err(ExchangeError::Closed { sent: true }))
+    }
+}
+
+impl Signer {
+    /// The key of every request.
+    fn key(&self) -> Option<Arc<Key>> {
+        match self {
+            Self::Key(key) => Some(Arc::clone(key)),
+            Self::Nobody | Self::Contexts(_) => None,
+        }
     }
 }
 
@@ -229,7 +287,7 @@ fn read_id(message: &[u8]) -> Option<u16> {
 }
 
 /// Now, as TSIG counts it.
-fn unix_now() -> u64 {
+pub(super) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -3,4 +3,5 @@
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 pub mod exchange;
+pub mod gss;
 pub mod resolve;

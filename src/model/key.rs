@@ -1,6 +1,7 @@
 //! TSIG secrets: names and algorithms are open, the octets never print.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::SecretSlice;
 
@@ -54,4 +55,24 @@ pub struct TsigSecret {
     pub algorithm: TsigAlgorithm,
     /// The octets, base64 already taken off.
     pub secret: SecretSlice<u8>,
+}
+
+/// A Kerberos identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GssKey {
+    /// The principal, `NAME@REALM`.
+    pub principal: String,
+    /// Where its ticket comes from.
+    pub credentials: GssCredentials,
+}
+
+/// Where a Kerberos ticket comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GssCredentials {
+    /// This keytab.
+    Keytab(PathBuf),
+    /// This credentials cache: a path, or `TYPE:residual`.
+    Ccache(String),
+    /// The default credentials cache.
+    Default,
 }

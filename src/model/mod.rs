@@ -25,7 +25,7 @@ pub use alert::{Alert, AlertIdentity, AlertKind};
 pub use change::{Change, ChangeKind, Reason, ReasonCode};
 pub use history::{ChangeId, Ended, HistoryEntry};
 pub use host::{Check, Health, Host, Role};
-pub use key::{TsigAlgorithm, TsigSecret};
+pub use key::{GssCredentials, GssKey, TsigAlgorithm, TsigSecret};
 pub use memory::{Contest, ContestKind, HostMemory, Memory, Removal};
 pub use name::{Name, NameError};
 pub use observed::Observed;

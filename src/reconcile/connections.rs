@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, Key, Server};
 use crate::dns::exchange::{Exchange, Settings};
+use crate::dns::gss;
 use crate::dns::resolve::Resolver;
-use crate::model::{Observed, Zone};
+use crate::model::{GssKey, Observed, Zone};
 use crate::observe::observe_first;
 use crate::plan::ZoneError;
 use crate::wire::tsig;
@@ -32,14 +33,37 @@ impl Connection {
 /// A server as an exchange sees it: its address, and the key in the configuration.
 type Endpoint = (SocketAddr, Option<String>);
 
+/// A key of the configuration, ready to sign.
+#[derive(Clone)]
+enum Signing {
+    Tsig(Arc<tsig::Key>),
+    /// Each exchange negotiates its own keys.
+    Gss(Arc<GssKey>),
+}
+
+impl Signing {
+    fn connect(self, address: SocketAddr) -> Connection {
+        let settings = Settings::default();
+        match self {
+            Self::Tsig(key) => Connection {
+                overhead: key.overhead(),
+                exchange: Exchange::new(address, Some(key), settings),
+            },
+            Self::Gss(key) => Connection {
+                overhead: gss::overhead(),
+                exchange: Exchange::with_gss(address, key, settings),
+            },
+        }
+    }
+}
+
 /// Every server that zones are read from and written to.
 ///
 /// There is one exchange for each address and key, whether the server is configured or found, and
 /// however many zones and names it goes by. Two keys at one address are two servers: views match
 /// by key.
 pub struct Connections {
-    /// Usable keys by name, or why one cannot be used.
-    keys: BTreeMap<String, Result<Arc<tsig::Key>, String>>,
+    keys: BTreeMap<String, Signing>,
     servers: Vec<Server>,
     primaries: Primaries,
     open: Mutex<BTreeMap<Endpoint, Connection>>,
@@ -48,17 +72,15 @@ pub struct Connections {
 impl Connections {
     /// Prepares the keys; nothing is connected or looked up before it is needed.
     pub fn new(config: &Config) -> Self {
-        let usable = |key: &Key| match key {
-            Key::Tsig(secret) => Ok(Arc::new(tsig::Key::from_secret(secret))),
-            Key::Gss(_) => Err(
-                "this version does not sign with GSS-TSIG; use a key of kind = \"tsig\"".to_owned(),
-            ),
+        let signing = |key: &Key| match key {
+            Key::Tsig(secret) => Signing::Tsig(Arc::new(tsig::Key::from_secret(secret))),
+            Key::Gss(key) => Signing::Gss(Arc::new(key.clone())),
         };
         Self {
             keys: config
                 .keys
                 .iter()
-                .map(|(name, key)| (name.clone(), usable(key)))
+                .map(|(name, key)| (name.clone(), signing(key)))
                 .collect(),
             servers: config.servers.clone(),
             primaries: Primaries::default(),
@@ -127,22 +149,22 @@ impl Connections {
     }
 
     fn open(&self, address: SocketAddr, key: Option<&str>) -> Result<Connection, ZoneError> {
-        let refused = |why: &str| ZoneError {
-            server: Some(address.to_string()),
-            text: format!("key {}: {why}", key.unwrap_or_default()),
-        };
-        let signing = match key.map(|name| self.keys.get(name)) {
+        let signing = match key {
             None => None,
-            Some(Some(Ok(usable))) => Some(Arc::clone(usable)),
-            Some(Some(Err(why))) => return Err(refused(why)),
-            Some(None) => return Err(refused("is not configured")),
+            Some(name) => Some(self.keys.get(name).ok_or_else(|| ZoneError {
+                server: Some(address.to_string()),
+                text: format!("key {name}: is not configured"),
+            })?),
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = open
             .entry((address, key.map(str::to_owned)))
-            .or_insert_with(|| Connection {
-                overhead: signing.as_ref().map_or(0, |key| key.overhead()),
-                exchange: Exchange::new(address, signing, Settings::default()),
+            .or_insert_with(|| match signing {
+                Some(signing) => signing.clone().connect(address),
+                None => Connection {
+                    overhead: 0,
+                    exchange: Exchange::new(address, None, Settings::default()),
+                },
             });
         Ok(connection.clone())
     }

@@ -10,6 +10,7 @@ use hickory_proto::op::OpCode;
 use hickory_proto::rr::{DNSClass, RecordType};
 
 use super::query::{HEADER, header, question};
+use super::reader::{Malformed, Reader};
 use crate::model::{Name, Srv};
 
 /// The longest message: its length travels in two octets over TCP (RFC 1035 §4.2.2).
@@ -101,6 +102,13 @@ pub fn encode(update: &Update<'_>, reserve: usize) -> Result<Vec<u8>, UpdateErro
         records.push(DNSClass::IN, update.ttl, Some(srv));
     }
     Ok(records.message)
+}
+
+/// The zone that an encoded update is for.
+pub fn zone(message: &[u8]) -> Result<Name, Malformed> {
+    let mut reader = Reader::new(message);
+    reader.slice(HEADER)?;
+    reader.name()
 }
 
 /// The octets of the message without its signature.

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Read,
     /// Changes the zone.
     Update,
+    /// Changes what the server remembers: never sent twice, either.
+    Negotiation,
 }
 
 /// A request on its way through the task.
@@ -44,6 +46,8 @@ pub(super) struct Job {
     /// Unsigned; the ID is the task's.
     pub(super) message: Vec<u8>,
     pub(super) kind: Kind,
+    /// What it is signed with.
+    pub(super) key: Option<Arc<Key>>,
     pub(super) made: Instant,
     pub(super) reply: oneshot::Sender<Result<Vec<u8>, ExchangeError>>,
     /// True when a connection closed under it without having answered anything.
@@ -86,7 +90,6 @@ enum Lost {
 
 pub(super) struct Task {
     server: SocketAddr,
-    key: Option<Arc<Key>>,
     settings: Settings,
     receiver: mpsc::UnboundedReceiver<Job>,
     queue: VecDeque<Job>,
@@ -107,13 +110,11 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(
         server: SocketAddr,
-        key: Option<Arc<Key>>,
         settings: Settings,
         receiver: mpsc::UnboundedReceiver<Job>,
     ) -> Self {
         Self {
             server,
-            key,
             settings,
             receiver,
             queue: VecDeque::new(),
@@ -223,7 +224,7 @@ impl Task {
             id = id.wrapping_add(1);
         }
         write_id(&mut job.message, id);
-        let (pushed, octets, mac) = match &self.key {
+        let (pushed, octets, mac) = match &job.key {
             None => (connection.push(&job.message), job.message.len(), None),
             Some(key) => {
                 // A copy, because a read may have to be signed again.
@@ -276,7 +277,7 @@ impl Task {
                 // Sent, and nobody has seen the answer yet.
                 fault::point(fault::Phase::Sent);
             }
-            let verified = match (&self.key, &outstanding.mac) {
+            let verified = match (&job.key, &outstanding.mac) {
                 (Some(key), Some(mac)) => tsig::verify_answer(message, key, mac, unix_now()),
                 _ => Ok(()),
             };
