@@ -24,12 +24,26 @@ impl Bind {
         zones: &[ZoneText],
         configuration: impl Fn(&Path) -> String,
     ) -> Primary {
+        Self::start_in(zones, &[], "", configuration)
+    }
+
+    /// As [`Bind::start_with`], with these variables in its environment and this text among its
+    /// options.
+    pub(crate) fn start_in(
+        zones: &[ZoneText],
+        environment: &[(&str, String)],
+        more_options: &str,
+        configuration: impl Fn(&Path) -> String,
+    ) -> Primary {
         Primary::start(zones, |folder, address| {
             let file = folder.join("named.conf");
-            let text = options(folder, address) + &configuration(folder);
+            let text = options(folder, address, more_options) + &configuration(folder);
             fs::write(&file, text).unwrap();
             let mut command = Command::new(unconfined_named(folder));
-            command.args(["-g", "-n", "1", "-c"]).arg(file);
+            command
+                .args(["-g", "-n", "1", "-c"])
+                .arg(file)
+                .envs(environment.iter().map(|(name, value)| (name, value)));
             command
         })
     }
@@ -49,7 +63,7 @@ fn unconfined_named(folder: &Path) -> PathBuf {
     copy
 }
 
-fn options(folder: &Path, address: SocketAddr) -> String {
+fn options(folder: &Path, address: SocketAddr, more: &str) -> String {
     let folder = folder.display();
     let (ip, port) = (address.ip(), address.port());
     // Records per type: BIND's default of 100 is too small for the tests of large sets.
@@ -67,6 +81,7 @@ fn options(folder: &Path, address: SocketAddr) -> String {
   check-names primary ignore;
   notify no;
   max-records-per-type 0;
+  {more}
 }};
 controls {{ }};
 "

@@ -22,6 +22,8 @@ const STARTS: usize = 5;
 /// A zone to serve: its name, its records, and who may update what.
 pub(crate) struct ZoneText {
     pub(super) name: String,
+    /// MNAME of its SOA.
+    mname: String,
     records: Vec<String>,
     /// Where SRV records may be updated by [`super::SRVKEEPER`]; Knot ignores it.
     pub(super) granted: String,
@@ -32,6 +34,7 @@ impl ZoneText {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            mname: "ns".to_owned(),
             records: Vec::new(),
             granted: format!("_vlmcs._tcp.{name}"),
         }
@@ -52,6 +55,12 @@ impl ZoneText {
         self
     }
 
+    /// Names this primary in the SOA, in place of `ns` in the zone.
+    pub(crate) fn primary(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.mname);
+        self
+    }
+
     /// Grants this name in place of `_vlmcs._tcp` below the zone.
     pub(crate) fn granting(mut self, name: &str) -> Self {
         name.clone_into(&mut self.granted);
@@ -60,8 +69,8 @@ impl ZoneText {
 
     pub(super) fn file_text(&self) -> String {
         let mut text = format!(
-            "$ORIGIN {}\n$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n",
-            self.name
+            "$ORIGIN {}\n$TTL 3600\n@ IN SOA {} hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n",
+            self.name, self.mname
         );
         for record in &self.records {
             text.push_str(record);

@@ -12,6 +12,8 @@ use super::address::unused_address;
 
 /// Opcode UPDATE (RFC 2136 §1.3), in the bits 1 to 4 of a message's third octet.
 const UPDATE: u8 = 5;
+/// The RR type with which keys are negotiated (RFC 2930 §2).
+const TKEY: [u8; 2] = [0, 249];
 const UDP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What becomes of an update.
@@ -40,6 +42,7 @@ struct Shared {
     upstream: SocketAddr,
     on_update: Mutex<OnUpdate>,
     updates: AtomicUsize,
+    negotiations: AtomicUsize,
     vanished: AtomicBool,
     dropped: AtomicBool,
 }
@@ -61,6 +64,7 @@ impl Proxy {
             upstream,
             on_update: Mutex::new(Box::new(on_update)),
             updates: AtomicUsize::new(0),
+            negotiations: AtomicUsize::new(0),
             vanished: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
         });
@@ -74,6 +78,11 @@ impl Proxy {
     /// How many updates came so far.
     pub(crate) fn updates(&self) -> usize {
         self.shared.updates.load(Ordering::SeqCst)
+    }
+
+    /// How many queries for a TKEY came so far.
+    pub(crate) fn negotiations(&self) -> usize {
+        self.shared.negotiations.load(Ordering::SeqCst)
     }
 
     /// Stops relaying: the server is dead from now on.
@@ -136,6 +145,9 @@ fn pass_requests(
             let decided = (shared.on_update.lock().unwrap())(ordinal);
             *fate.lock().unwrap() = decided;
         }
+        if asks_for_a_key(&request) {
+            shared.negotiations.fetch_add(1, Ordering::SeqCst);
+        }
         write_message(&mut server, &request)?;
     }
 }
@@ -188,6 +200,13 @@ fn is_update(message: &[u8]) -> bool {
     message
         .get(2)
         .is_some_and(|flags| (flags >> 3) & 0x0f == UPDATE)
+}
+
+/// True for a query whose question has the type TKEY: it stands behind the name, which ends in 0.
+fn asks_for_a_key(message: &[u8]) -> bool {
+    let question = message.get(12..).unwrap_or_default();
+    let mut after_name = question.splitn(2, |octet| *octet == 0).skip(1);
+    !is_update(message) && after_name.any(|rest| rest.starts_with(&TKEY))
 }
 
 /// Two octets of length, then the message (RFC 1035 §4.2.2).
