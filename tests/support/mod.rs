@@ -40,5 +40,5 @@ pub(crate) use proxy::{Fate, Proxy};
 pub(crate) use site::{Run, Running, Site};
 pub(crate) use systemd::Systemd;
 pub(crate) use tools::{
-    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, dig, nsupdate, serial,
+    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, nsupdate, serial,
 };

@@ -86,9 +86,11 @@ impl ZoneText {
 
 /// A name server in a temporary folder, ended when dropped.
 pub(crate) struct Primary {
+    command: Command,
     process: Child,
     /// Where it answers, over UDP and TCP.
     pub(crate) address: SocketAddr,
+    zones: Vec<String>,
     _port: ReservedPort,
     _folder: TempDir,
 }
@@ -131,26 +133,36 @@ impl Primary {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs it"));
         let mut primary = Self {
+            command,
             process,
             address,
+            zones: zones.iter().map(|zone| zone.name.clone()).collect(),
             _port: port,
             _folder: folder,
         };
-        match primary.wait_until_ready(zones) {
+        match primary.wait_until_ready() {
             Ok(()) => Ok(primary),
             Err(why) => Err(format!("{why}\n{}", fs::read_to_string(log).unwrap())),
         }
     }
 
-    fn wait_until_ready(&mut self, zones: &[ZoneText]) -> Result<(), String> {
+    /// Kills it, starts it again with what it has on disk, and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.process = self.command.spawn().unwrap();
+        self.wait_until_ready().unwrap();
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + READY_WITHIN;
-        for zone in zones {
-            while !is_authoritative(self.address, &zone.name) {
+        for zone in &self.zones {
+            while !is_authoritative(self.address, zone) {
                 if let Some(status) = self.process.try_wait().unwrap() {
                     return Err(format!("ended with {status}"));
                 }
                 if Instant::now() > deadline {
-                    return Err(format!("not authoritative for {} in time", zone.name));
+                    return Err(format!("not authoritative for {zone} in time"));
                 }
                 thread::sleep(ASK_EVERY);
             }

@@ -114,7 +114,10 @@ fn relay_tcp(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.vanished.load(Ordering::SeqCst) {
             continue;
         }
-        let server = TcpStream::connect(shared.upstream).unwrap();
+        // A server that is just being started again refuses its clients, and so do we.
+        let Ok(server) = TcpStream::connect(shared.upstream) else {
+            continue;
+        };
         let answers = (server.try_clone().unwrap(), client.try_clone().unwrap());
         let fate = Arc::new(Mutex::new(Fate::Pass));
 

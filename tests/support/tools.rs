@@ -80,13 +80,18 @@ pub(super) fn is_authoritative(server: SocketAddr, zone: &str) -> bool {
 
 /// The environment in which a program's clock is an hour behind.
 pub(crate) fn clock_an_hour_behind() -> [(&'static str, String); 3] {
+    clock_off("-1h")
+}
+
+/// The environment in which a program's clock is off by so much, such as `+2h`.
+pub(crate) fn clock_off(by: &str) -> [(&'static str, String); 3] {
     let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1")
         .unwrap()
         .find_map(Result::ok)
         .expect("libfaketime; tests/run installs it");
     [
         ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME", "-1h".to_owned()),
+        ("FAKETIME", by.to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]
 }

@@ -14,7 +14,7 @@ impl Exchange {
     /// Servers forget contexts: they restart, and keep no more than so many. Then they answer
     /// REFUSED or NOTAUTH without a signature that counts, as they may to a denial. Sending again
     /// is safe even if that answer was forged: the update names the whole RRset as it was read, and
-    /// so cannot be carried out twice. A denial under the server's own signature is one, and final.
+    /// carried out twice leaves the same one. A denial under the server's own signature is final.
     pub(super) async fn update_negotiated(
         &self,
         contexts: &Contexts,

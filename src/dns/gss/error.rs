@@ -28,7 +28,7 @@ pub enum GssError {
     },
     /// Kerberos knows no KDC, because its configuration is not there or not readable.
     #[error(
-        "the Kerberos configuration {} cannot be read ({reason}), and without it {said}; write one with the realm and its KDC, or name another with KRB5_CONFIG",
+        "the Kerberos configuration {} cannot be read ({reason}), and so: {said}; write one with the realm and its KDC, or name another with KRB5_CONFIG",
         file.display()
     )]
     Configuration {
@@ -147,22 +147,30 @@ impl GssError {
         service: &str,
         configuration: Option<(PathBuf, String)>,
     ) -> Self {
-        let trouble = Trouble::of(&failure);
+        let mut trouble = Trouble::of(&failure);
+        let mut said = failure.text;
+        if let GssCredentials::Keytab(file) = &key.credentials
+            && matches!(trouble, Trouble::NoTicket | Trouble::Keytab)
+        {
+            // Kerberos goes on to look for a ticket, and complains of that.
+            trouble = Trouble::Keytab;
+            said = format!(
+                "the keytab {} has no key of {}, or cannot be read",
+                file.display(),
+                key.principal
+            );
+        }
         if let Some((file, reason)) = configuration
             && matches!(trouble, Trouble::RealmUnknown | Trouble::Other)
         {
-            return Self::Configuration {
-                file,
-                reason,
-                said: failure.text,
-            };
+            return Self::Configuration { file, reason, said };
         }
         Self::Kerberos {
             principal: key.principal.clone(),
             service: service.to_owned(),
             trouble,
             advice: advice(trouble, key, service),
-            said: failure.text,
+            said,
         }
     }
 }
@@ -208,7 +216,7 @@ fn advice(trouble: Trouble, key: &GssKey, service: &str) -> String {
     let renew = Renew(key);
     match trouble {
         Trouble::Keytab => format!(
-            "look what the keytab holds with `klist -k FILE`, let this user read it, and export it again when {principal} is missing; then try: {renew}"
+            "see what it holds with `klist -k`, let this user read it, and export it again when {principal} is missing; then try: {renew}"
         ),
         Trouble::Password => format!(
             "the password has been changed since the keytab was written: export the keytab again; then try: {renew}"

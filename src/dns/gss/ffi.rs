@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "C, and no other way to a security context")]
 
+use std::error::Error;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 use std::slice;
@@ -124,7 +125,7 @@ pub(super) struct Failure {
     pub(super) major: u32,
     /// Kerberos' code.
     pub(super) minor: u32,
-    /// Both in words.
+    /// What that means, in words.
     pub(super) text: String,
 }
 
@@ -147,7 +148,13 @@ pub(super) enum Source {
 pub(super) fn library() -> Result<&'static Library, String> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
     LIBRARY
-        .get_or_init(|| Library::load().map_err(|error| error.to_string()))
+        .get_or_init(|| {
+            Library::load().map_err(|error| match error.source() {
+                // The loader's own words, which name the file.
+                Some(source) => source.to_string(),
+                None => error.to_string(),
+            })
+        })
         .as_ref()
         .map_err(Clone::clone)
 }
@@ -262,9 +269,13 @@ impl Library {
         if major & ERROR_MASK == 0 {
             return Ok(());
         }
-        let mut texts = self.texts(major, STATUS_OF_GSS);
-        if minor != 0 {
-            texts.extend(self.texts(minor, STATUS_OF_MECHANISM));
+        // Kerberos' words say what happened; GSS's only of which kind that is.
+        let mut texts = match minor {
+            0 => Vec::new(),
+            minor => self.texts(minor, STATUS_OF_MECHANISM),
+        };
+        if texts.iter().all(String::is_empty) {
+            texts = self.texts(major, STATUS_OF_GSS);
         }
         Err(Failure {
             major,
