@@ -7,11 +7,17 @@
 //! | NOERROR | anything else | failed: NOERROR proves nothing |
 //! | REFUSED, NOTAUTH, NOTZONE | anything else | refused |
 //! | another rcode | anything else | failed |
+//! | an error without a signature that counts, with GSS-TSIG | the RRset as before | as that error |
+//! | a failed prerequisite, likewise | not the RRset as before | stale |
 //! | signature not accepted, no answer | the RRset as before | unknown: it may still come |
 //! | signature not accepted, no answer | anything else | unknown |
 //! | any | nothing, the read failed | unknown |
 //! | a signed BADTIME or BADTRUNC | – | refused |
 //! | the update was never sent | – | failed |
+//!
+//! With GSS-TSIG an error is believed together with the read-back: servers with Active Directory do
+//! not sign their errors (Samba sends the request's own signature back), and reads are unsigned
+//! there, so that who can forge the answer can forge the read-back, too.
 
 use std::net::SocketAddr;
 
@@ -25,6 +31,13 @@ pub enum Answer {
     Rcode(Rcode),
     /// The update may have arrived, but there is no answer that can be believed.
     Doubtful(String),
+    /// The server answered, but with no signature that counts, as servers that negotiate keys do.
+    Unproven {
+        /// What it answered.
+        rcode: Rcode,
+        /// What is wrong with the signature.
+        why: String,
+    },
     /// The server proved itself and did not accept the update's signature (RFC 8945 §5.2.3).
     Rejected(String),
     /// The update never left.
@@ -36,7 +49,7 @@ impl Answer {
     pub fn wants_read_back(&self) -> bool {
         match self {
             Self::Rcode(rcode) => !rcode.is_conflict(),
-            Self::Doubtful(_) => true,
+            Self::Doubtful(_) | Self::Unproven { .. } => true,
             Self::Rejected(_) | Self::NotSent(_) => false,
         }
     }
@@ -101,7 +114,7 @@ pub fn judge(
     read_back: Option<Result<&Observed, &String>>,
 ) -> Outcome {
     let rcode = match answer {
-        Answer::Rcode(rcode) => Some(*rcode),
+        Answer::Rcode(rcode) | Answer::Unproven { rcode, .. } => Some(*rcode),
         Answer::Doubtful(_) | Answer::Rejected(_) | Answer::NotSent(_) => None,
     };
     let serial = read_back
@@ -127,7 +140,9 @@ pub fn judge_refresh(
     let outcome = judge(answer, unchanged, read_back);
     let (kind, text) = match (answer, read_back) {
         _ if outcome.kind != OutcomeKind::Applied => return outcome,
-        (Answer::Rcode(rcode), Some(Ok(observed))) if *rcode != Rcode::NOERROR => {
+        (Answer::Rcode(rcode) | Answer::Unproven { rcode, .. }, Some(Ok(observed)))
+            if *rcode != Rcode::NOERROR =>
+        {
             answered(*rcode, unchanged, observed)
         }
         (Answer::Doubtful(why), _) => (
@@ -163,7 +178,9 @@ fn decide(
             OutcomeKind::Unknown,
             format!("{server} answered {rcode}, and nothing was read back"),
         ),
-        (Answer::Doubtful(why), None) => (OutcomeKind::Unknown, why.clone()),
+        (Answer::Doubtful(why) | Answer::Unproven { why, .. }, None) => {
+            (OutcomeKind::Unknown, why.clone())
+        }
         (answer, Some(Err(error))) => (
             OutcomeKind::Unknown,
             format!(
@@ -184,7 +201,20 @@ fn decide(
                 ),
             },
         ),
-        (Answer::Doubtful(why), Some(Ok(observed))) => (
+        (Answer::Unproven { rcode, .. }, Some(Ok(observed)))
+            if rcode.is_conflict() && !expected.is_unchanged_in(observed) =>
+        {
+            let text = format!(
+                "{server} answered {rcode}, and the read-back shows that the RRset is no longer what the plan saw"
+            );
+            (OutcomeKind::Stale, text)
+        }
+        (Answer::Unproven { rcode, .. }, Some(Ok(observed)))
+            if is_error(*rcode) && expected.is_unchanged_in(observed) =>
+        {
+            answered(*rcode, expected, observed)
+        }
+        (Answer::Doubtful(why) | Answer::Unproven { why, .. }, Some(Ok(observed))) => (
             OutcomeKind::Unknown,
             if expected.is_unchanged_in(observed) {
                 format!(
@@ -266,7 +296,8 @@ fn answered(
             format!(
                 "{server} answered REFUSED: the key may not change this RRset of {zone}, or the zone is frozen; {left}; \
                  BIND: update-policy {{ grant KEY name {owner} SRV; }}; Knot: an acl with action: update; \
-                 PowerDNS: TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM"
+                 PowerDNS: TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM; Active Directory: the account that created the \
+                 records owns them, so give this one the right to write (DNS Manager, Properties, Security), or put it in DnsAdmins"
             ),
         ),
         Rcode::NOTAUTH => (
@@ -290,7 +321,7 @@ fn answered(
             OutcomeKind::Failed,
             format!(
                 "{server} answered SERVFAIL: see its log (a journal or zone file it cannot write, \
-                 or on Samba a record owned by somebody else); {left}"
+                 or on Samba records owned by the account that created them: put ours in DnsAdmins); {left}"
             ),
         ),
         rcode => (
@@ -300,10 +331,18 @@ fn answered(
     }
 }
 
+/// True when the server says that it did nothing, for another reason than the RRset.
+fn is_error(rcode: Rcode) -> bool {
+    rcode != Rcode::NOERROR && !rcode.is_conflict()
+}
+
 fn said(answer: &Answer, server: SocketAddr) -> String {
     match answer {
         Answer::Rcode(rcode) => format!("{server} answered {rcode}"),
-        Answer::Doubtful(why) | Answer::Rejected(why) | Answer::NotSent(why) => why.clone(),
+        Answer::Doubtful(why)
+        | Answer::Unproven { why, .. }
+        | Answer::Rejected(why)
+        | Answer::NotSent(why) => why.clone(),
     }
 }
 
@@ -344,6 +383,13 @@ mod tests {
         }
     }
 
+    fn unproven(rcode: Rcode) -> Answer {
+        Answer::Unproven {
+            rcode,
+            why: format!("the server answered {rcode}, unsigned"),
+        }
+    }
+
     #[test]
     fn of_a_refresh_both_answer_and_read_back_must_say_so() {
         let records = [srv("kms1.corp.example.")];
@@ -374,6 +420,16 @@ mod tests {
             (rcode(Rcode::NOTIMP), Some(Ok(&same)), OutcomeKind::Failed),
             (rcode(Rcode::NXRRSET), None, OutcomeKind::Stale),
             (lost, Some(Ok(&same)), OutcomeKind::Unknown),
+            (
+                unproven(Rcode::NOERROR),
+                Some(Ok(&same)),
+                OutcomeKind::Applied,
+            ),
+            (
+                unproven(Rcode::REFUSED),
+                Some(Ok(&same)),
+                OutcomeKind::Refused,
+            ),
         ] {
             let outcome = judge_refresh(&answer, &unchanged, read_back);
             assert_eq!(outcome.kind, kind, "{answer:?}: {}", outcome.text);
@@ -446,6 +502,54 @@ mod tests {
                 "REFUSED, but",
             ),
             (&lost, Some(Ok(&planned)), OutcomeKind::Applied, "lost, but"),
+            (
+                &unproven(Rcode::NOERROR),
+                Some(Ok(&planned)),
+                OutcomeKind::Applied,
+                "unsigned, but the read-back",
+            ),
+            (
+                &unproven(Rcode::NOERROR),
+                Some(Ok(&unchanged)),
+                OutcomeKind::Unknown,
+                "unsigned; the read-back shows the RRset unchanged",
+            ),
+            (
+                &unproven(Rcode::REFUSED),
+                Some(Ok(&unchanged)),
+                OutcomeKind::Refused,
+                "answered REFUSED",
+            ),
+            (
+                &unproven(Rcode::SERVFAIL),
+                Some(Ok(&unchanged)),
+                OutcomeKind::Failed,
+                "on Samba records owned by the account",
+            ),
+            (
+                &unproven(Rcode::REFUSED),
+                Some(Ok(&strange)),
+                OutcomeKind::Unknown,
+                "neither",
+            ),
+            (
+                &unproven(Rcode::NXRRSET),
+                Some(Ok(&strange)),
+                OutcomeKind::Stale,
+                "no longer what the plan saw",
+            ),
+            (
+                &unproven(Rcode::NXRRSET),
+                Some(Ok(&unchanged)),
+                OutcomeKind::Unknown,
+                "unchanged",
+            ),
+            (
+                &unproven(Rcode::REFUSED),
+                None,
+                OutcomeKind::Unknown,
+                "unsigned",
+            ),
             (
                 &lost,
                 Some(Ok(&unchanged)),

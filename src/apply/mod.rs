@@ -104,6 +104,10 @@ async fn ask(
             Ok(rcode) => Answer::Rcode(rcode),
             Err(error) => Answer::Doubtful(error.to_string()),
         },
+        Err(ExchangeError::Unproven { rcode, error }) => Answer::Unproven {
+            rcode,
+            why: error.to_string(),
+        },
         Err(error) if error.is_doubtful() => Answer::Doubtful(error.to_string()),
         Err(error @ ExchangeError::Tsig(_)) => Answer::Rejected(error.to_string()),
         Err(error) => Answer::NotSent(error.to_string()),

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::gss::{Contexts, GssError};
-use crate::model::GssKey;
+use crate::model::{GssKey, Rcode};
 use crate::wire::tsig::{Key, MacError, TsigError};
 use task::{Job, Kind, Task};
 
@@ -101,6 +101,15 @@ pub enum ExchangeError {
     /// The answer's signature is not accepted, so nothing in the answer is.
     #[error(transparent)]
     Tsig(#[from] TsigError),
+    /// The answer to an update under a negotiated key carries no signature that counts; servers
+    /// with Active Directory send such answers.
+    #[error("{error}")]
+    Unproven {
+        /// What the server answered.
+        rcode: Rcode,
+        /// What is wrong with the signature.
+        error: TsigError,
+    },
     /// The answer does not fit a datagram, and the server refuses TCP.
     #[error(
         "the answer does not fit a UDP datagram, and the server refuses TCP; let it listen on TCP (RFC 7766 requires it)"
@@ -120,6 +129,7 @@ impl ExchangeError {
             }
             // BADSIG and BADKEY answers are unsigned: anybody can have written them.
             Self::Tsig(error) => !error.is_authenticated(),
+            Self::Unproven { .. } => true,
             Self::Connect { .. }
             | Self::TooLong { .. }
             | Self::Sign(_)

@@ -24,6 +24,7 @@ mod kms;
 mod knot;
 mod primary;
 mod proxy;
+mod samba;
 mod site;
 mod systemd;
 mod tools;
@@ -37,6 +38,7 @@ pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
 pub(crate) use primary::{Primary, ZoneText};
 pub(crate) use proxy::{Fate, Proxy};
+pub(crate) use samba::{DOMAIN, Samba};
 pub(crate) use site::{Run, Running, Site};
 pub(crate) use systemd::Systemd;
 pub(crate) use tools::{

@@ -5,6 +5,7 @@ use tracing::{info, warn};
 use super::task::Kind;
 use super::{Exchange, ExchangeError};
 use crate::dns::gss::Contexts;
+use crate::wire::tsig::TsigError;
 use crate::wire::update;
 
 impl Exchange {
@@ -16,6 +17,20 @@ impl Exchange {
     /// is safe even if that answer was forged: the update names the whole RRset as it was read, and
     /// carried out twice leaves the same one. A denial under the server's own signature is final.
     pub(super) async fn update_negotiated(
+        &self,
+        contexts: &Contexts,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let result = self.update_under_a_known_context(contexts, message).await;
+        match result {
+            Err(ExchangeError::Tsig(
+                error @ (TsigError::Missing { rcode } | TsigError::MacMismatch { rcode }),
+            )) => Err(ExchangeError::Unproven { rcode, error }),
+            result => result,
+        }
+    }
+
+    async fn update_under_a_known_context(
         &self,
         contexts: &Contexts,
         message: Vec<u8>,

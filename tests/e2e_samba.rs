@@ -1,0 +1,98 @@
+//! Secure updates on a Samba domain controller, and the fault that this program was written for:
+//! the first host owns the record, and the others are refused.
+
+#![allow(clippy::disallowed_methods, reason = "a test")]
+
+mod support;
+
+use support::{DOMAIN, Fate, Kms, Proxy, Run, Samba, Site, dig};
+
+const OWNER: &str = "_vlmcs._tcp.kms.test.";
+const HOSTS: [&str; 2] = ["kms1.kms.test.", "kms2.kms.test."];
+
+/// A site whose zone is written to as `account`, with the keytab of this name.
+fn written_by(samba: &Samba, proxy: &Proxy, account: &str, keytab: &str) -> Site {
+    let mut site = Site::new();
+    site.more = format!(
+        "[keys.ad]\nkind = \"gss\"\nprincipal = \"{account}@KMS.TEST\"\nkeytab = \"{}\"\n\
+         [[server]]\nname = \"dc1\"\naddress = \"{}\"\nkey = \"ad\"\n",
+        samba.path(keytab).display(),
+        proxy.address
+    );
+    site.zone_with(DOMAIN, "dc1", "")
+}
+
+fn apply(samba: &Samba, site: &Site) -> Run {
+    let configuration = samba.configuration();
+    site.run_in(&[("KRB5_CONFIG", &configuration)], &["apply", "--yes"])
+}
+
+fn published(samba: &Samba) -> Vec<String> {
+    dig(samba.address, OWNER, "SRV")
+}
+
+#[test]
+fn only_the_first_host_gets_in_until_an_account_may_write_for_all() {
+    let samba = Samba::start();
+    let proxy = Proxy::start(samba.address, |_| Fate::Pass);
+    let kms1_alone = ["3600 0 0 1688 kms1.kms.test."];
+
+    // The first host publishes itself, and so owns the record.
+    let first = written_by(&samba, &proxy, "kms1$", "kms1.keytab").trusted_host(HOSTS[0], "");
+    apply(&samba, &first).expect(0);
+    assert_eq!(published(&samba), kms1_alone);
+
+    // Every other account is refused: SERVFAIL before Samba 4.20, REFUSED since.
+    for (account, keytab) in [("kms2$", "kms2.keytab"), ("svc-dns", "svc-dns.keytab")] {
+        let second = written_by(&samba, &proxy, account, keytab)
+            .trusted_host(HOSTS[0], "")
+            .trusted_host(HOSTS[1], "");
+        let run = apply(&samba, &second);
+        run.expect(1);
+        assert!(!run.stdout.contains("unknown"), "{run}");
+        run.expect_text("DnsAdmins");
+        assert_eq!(published(&samba), kms1_alone, "{account}");
+    }
+
+    // The cure: one account that may write for all.
+    samba.make_dns_admin("svc-dns");
+    let (kms1, mut kms2) = (Kms::start(), Kms::start());
+    let cured = written_by(&samba, &proxy, "svc-dns", "svc-dns.keytab")
+        .host(HOSTS[0], &kms1)
+        .host(HOSTS[1], &kms2);
+    apply(&samba, &cured).expect(0);
+    assert_eq!(
+        published(&samba),
+        [
+            "3600 0 0 1688 kms1.kms.test.",
+            "3600 0 0 1688 kms2.kms.test."
+        ]
+    );
+    kms2.stop();
+    apply(&samba, &cured).expect(0);
+    assert_eq!(published(&samba), kms1_alone);
+}
+
+#[test]
+fn a_service_account_that_comes_first_publishes_and_changes() {
+    let samba = Samba::start();
+    let proxy = Proxy::start(samba.address, |_| Fate::Pass);
+    let account = |weight: &str| {
+        written_by(&samba, &proxy, "svc-dns", "svc-dns.keytab")
+            .trusted_host(HOSTS[0], "")
+            .trusted_host(HOSTS[1], weight)
+    };
+    let run = apply(&samba, &account(""));
+    run.expect(0);
+    assert!(!run.stdout.contains("signature"), "{run}");
+    assert_eq!(published(&samba).len(), 2);
+    apply(&samba, &account("weight = 7")).expect(0);
+    assert_eq!(
+        published(&samba),
+        [
+            "3600 0 0 1688 kms1.kms.test.",
+            "3600 0 7 1688 kms2.kms.test."
+        ]
+    );
+    assert_eq!((proxy.negotiations(), proxy.updates()), (2, 2));
+}

@@ -1,0 +1,204 @@
+//! Samba as an Active Directory domain controller: its DNS and its KDC, without root.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::address::ReservedPort;
+use super::tools::is_authoritative;
+
+/// The zone that every domain has.
+pub(crate) const DOMAIN: &str = "kms.test.";
+const REALM: &str = "KMS.TEST";
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// `samba-tool`, which sets no permissions on the folder for group policies: that needs root, and
+/// nobody looks at them here.
+const TOOL: &str = "import sys
+import samba.provision
+samba.provision.setsysvolacl = lambda *arguments, **options: None
+from samba.netcmd.main import cmd_sambatool
+sys.exit(cmd_sambatool()._run('samba-tool', *sys.argv[1:]))
+";
+
+/// A domain controller with the accounts `kms1$`, `kms2$` and `svc-dns`, ended when dropped.
+pub(crate) struct Samba {
+    process: Child,
+    /// Where its DNS answers.
+    pub(crate) address: SocketAddr,
+    folder: TempDir,
+    _ports: [ReservedPort; 3],
+}
+
+impl Samba {
+    /// Makes a domain, starts it, and waits until it serves its zone.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = [(); 3].map(|()| ReservedPort::new());
+        let [dns, krb5, kpasswd] = ports.each_ref().map(|port| port.address);
+        provision(folder.path(), [dns, krb5, kpasswd]);
+        fs::write(
+            folder.path().join("krb5.conf"),
+            format!(
+                "[libdefaults]
+  default_realm = {REALM}
+  dns_lookup_realm = false
+  dns_lookup_kdc = false
+  rdns = false
+  dns_canonicalize_hostname = false
+[realms]
+  {REALM} = {{
+    kdc = {krb5}
+  }}
+"
+            ),
+        )
+        .unwrap();
+        accounts(folder.path());
+        let log = fs::File::create(folder.path().join("out")).unwrap();
+        let process = Command::new("/usr/sbin/samba")
+            .args(["-F", "--no-process-group", "-l"])
+            .arg(folder.path())
+            .arg("-s")
+            .arg(folder.path().join("etc/smb.conf"))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("samba; tests/run installs it");
+        let mut samba = Self {
+            process,
+            address: dns,
+            folder,
+            _ports: ports,
+        };
+        samba.wait_until_ready();
+        samba
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + READY_WITHIN;
+        while !is_authoritative(self.address, DOMAIN) {
+            let ended = self.process.try_wait().unwrap();
+            let log = || fs::read_to_string(self.path("out")).unwrap();
+            assert!(ended.is_none(), "samba ended: {}", log());
+            assert!(Instant::now() < deadline, "not in time: {}", log());
+            thread::sleep(ASK_EVERY);
+        }
+    }
+
+    /// A file of the domain: `krb5.conf`, `kms1.keytab`, `kms2.keytab` or `svc-dns.keytab`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The value of `KRB5_CONFIG`.
+    pub(crate) fn configuration(&self) -> String {
+        self.path("krb5.conf").display().to_string()
+    }
+
+    /// Puts an account into the group that may change every record.
+    pub(crate) fn make_dns_admin(&self, account: &str) {
+        tool(
+            self.folder.path(),
+            &["group", "addmembers", "DnsAdmins", account],
+        );
+    }
+}
+
+impl Drop for Samba {
+    fn drop(&mut self) {
+        // Its children are of its group, and end with it.
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn provision(folder: &Path, [dns, krb5, kpasswd]: [SocketAddr; 3]) {
+    let path = folder.display();
+    let options = [
+        "interfaces=127.0.0.1/8".to_owned(),
+        "bind interfaces only=yes".to_owned(),
+        "server services=kdc, dns".to_owned(),
+        format!("dns port={}", dns.port()),
+        format!("krb5 port={}", krb5.port()),
+        format!("kpasswd port={}", kpasswd.port()),
+        format!("pid directory={path}/run"),
+        format!("ncalrpc dir={path}/ncalrpc"),
+    ];
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .args(["-c", TOOL, "domain", "provision"])
+        .arg(format!("--targetdir={path}"))
+        .arg(format!("--realm={REALM}"))
+        .args(["--domain=KMS", "--server-role=dc"])
+        .args(["--dns-backend=SAMBA_INTERNAL", "--adminpass=Passw0rd.x1"])
+        .args(["--host-name=dc1", "--host-ip=127.0.0.1"])
+        .args(options.map(|option| format!("--option={option}")));
+    run(&mut command);
+    for folder in ["run", "ncalrpc", "winbindd", "ntp_signd"].map(|name| folder.join(name)) {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let file = folder.join("etc/smb.conf");
+    let more = format!(
+        "[global]\n\twinbindd socket directory = {path}/winbindd\n\tntp signd socket directory = {path}/ntp_signd\n"
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("[global]\n", &more, 1)).unwrap();
+}
+
+fn accounts(folder: &Path) {
+    for host in ["kms1", "kms2"] {
+        tool(folder, &["computer", "create", host]);
+        let account = format!("{host}$");
+        // A new computer has no password, and then its keytab is empty.
+        tool(
+            folder,
+            &["user", "setpassword", &account, "--newpassword=Host.Pass1"],
+        );
+        keytab(folder, host, &account);
+    }
+    tool(folder, &["user", "create", "svc-dns", "Svc.Pass1"]);
+    keytab(folder, "svc-dns", "svc-dns");
+}
+
+fn keytab(folder: &Path, name: &str, account: &str) {
+    let file = folder.join(format!("{name}.keytab"));
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .args(["-c", TOOL, "domain", "exportkeytab"])
+        .arg(&file)
+        .arg(format!("--principal={account}"))
+        .arg("-s")
+        .arg(folder.join("etc/smb.conf"));
+    run(&mut command);
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Runs `samba-tool` on the domain's database.
+fn tool(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .args(["-c", TOOL])
+        .args(arguments)
+        .arg("-H")
+        .arg(folder.join("private/sam.ldb"))
+        .arg("-s")
+        .arg(folder.join("etc/smb.conf"));
+    run(&mut command);
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("python3; tests/run installs it");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
