@@ -373,6 +373,34 @@ fn a_hundred_zones_of_one_server_negotiate_once() {
 }
 
 #[test]
+fn a_wrong_password_is_tried_once_for_many_zones() {
+    let zones: Vec<String> = (0..30)
+        .map(|number| format!("z{number}.example."))
+        .collect();
+    let texts: Vec<ZoneText> = zones
+        .iter()
+        .map(|zone| ZoneText::new(zone).primary("ns.corp.example."))
+        .collect();
+    let kdc = Kdc::start(&[PRIMARY]);
+    let primary = kdc.bind(&texts);
+    let file = kdc.keytab_of(SERVICE, "wrong");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut site = Site::new().trusted_host(KMS1, "");
+    for zone in &zones {
+        site = site.zone_with(zone, "ad", "");
+    }
+    site.more = server(primary.address, SERVICE, &keytab(&kdc, "wrong"));
+
+    let said = fails(&site, &[("KRB5_CONFIG", &kdc.configuration())]);
+
+    let failures = said.matches("the password has been changed").count();
+    assert_eq!(failures, zones.len(), "{said}");
+    let log = fs::read_to_string(kdc.path("kdc.log")).unwrap();
+    let requests = log.lines().filter(|line| line.contains("AS_REQ"));
+    assert_eq!(requests.count(), 1, "{log}");
+}
+
+#[test]
 fn a_context_that_the_server_forgot_is_negotiated_once_more() {
     let kdc = Kdc::start(&[PRIMARY]);
     let mut primary = kdc.bind(&[ZoneText::new(ZONE)]);
