@@ -138,6 +138,16 @@ fn a_host_that_came_back_while_the_question_waited_is_not_removed() {
 }
 
 #[test]
+fn another_run_need_not_wait_for_the_answer_which_then_comes_too_late() {
+    let installation = Installation::new();
+    let asked = Asked::new(&installation.site, "apply");
+    installation.site.apply(0);
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
 fn a_late_yes_applies_when_the_hosts_are_as_they_were() {
     let installation = Installation::new();
     let asked = Asked::new(&installation.site, "apply");

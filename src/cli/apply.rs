@@ -91,6 +91,29 @@ pub(super) async fn apply(
         None => plan::digest(&plan),
     };
     let actor = edge::actor(command);
+    let pending = Pending::new(plan, &indexes);
+    let lock = if arguments.yes || pending.is_empty() {
+        lock
+    } else {
+        // A daemon is not to wait for an answer at a terminal.
+        drop(lock);
+        if !pending.is_agreed(context, false, session).await? {
+            return Ok(pending.left());
+        }
+        let lock = reconcile::begin(config, &connections, &store, PATIENCE)
+            .await
+            .map_err(failure)?;
+        let now = reconcile::recall_noted(config, &store)
+            .await
+            .map_err(failure)?;
+        if !recalled.says_the_same(&now, config, &zones) {
+            return Err(Failure::new(
+                ExitStatus::Stale,
+                "another run, or an operator's word, changed what this plan depends on while the question waited; nothing was written: run apply again",
+            ));
+        }
+        lock
+    };
     let writing = Writing {
         store: &store,
         lock: &lock,
@@ -102,10 +125,6 @@ pub(super) async fn apply(
             (None, false) => OnConflict::OnlySameChanges,
         },
     };
-    let pending = Pending::new(plan, &indexes);
-    if !pending.is_agreed(context, arguments.yes, session).await? {
-        return Ok(pending.left());
-    }
     pending
         .apply(context, writing, arguments.yes, session)
         .await
@@ -133,6 +152,11 @@ impl Pending {
             }
         }
         Self { work, settled }
+    }
+
+    /// True when nothing is to be done.
+    fn is_empty(&self) -> bool {
+        self.work.is_empty()
     }
 
     /// Asks whether to go on; where nothing is to be done, there is no question.
