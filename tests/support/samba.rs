@@ -113,6 +113,20 @@ impl Samba {
             &["group", "addmembers", "DnsAdmins", account],
         );
     }
+
+    /// Lets an account write the records of `_vlmcs._tcp`, whoever created them.
+    pub(crate) fn grant_write(&self, account: &str) {
+        let folder = self.folder.path();
+        let shown = tool(folder, &["user", "show", account, "--attributes=objectSid"]);
+        let sid = shown
+            .lines()
+            .find_map(|line| line.strip_prefix("objectSid: "))
+            .expect("a SID");
+        let node = "DC=_vlmcs._tcp,DC=kms.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=kms,DC=test";
+        let node = format!("--objectdn={node}");
+        let entry = format!("--sddl=(A;;RPWP;;;{sid})");
+        tool(folder, &["dsacl", "set", &node, &entry]);
+    }
 }
 
 impl Drop for Samba {
@@ -185,8 +199,8 @@ fn keytab(folder: &Path, name: &str, account: &str) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Runs `samba-tool` on the domain's database.
-fn tool(folder: &Path, arguments: &[&str]) {
+/// Runs `samba-tool` on the domain's database, and gives what it says.
+fn tool(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("/usr/bin/python3");
     command
         .args(["-c", TOOL])
@@ -195,10 +209,11 @@ fn tool(folder: &Path, arguments: &[&str]) {
         .arg(folder.join("private/sam.ldb"))
         .arg("-s")
         .arg(folder.join("etc/smb.conf"));
-    run(&mut command);
+    run(&mut command)
 }
 
-fn run(command: &mut Command) {
+fn run(command: &mut Command) -> String {
     let output = command.output().expect("python3; tests/run installs it");
     assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
