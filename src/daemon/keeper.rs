@@ -31,8 +31,12 @@ use crate::reconcile::{self, Interrupt, Interrupter, Recalled, ZoneReport};
 use crate::render::hook;
 use crate::store::Store;
 
-/// What samples came to is stored so often, at each transition, and at the end.
+/// What samples came to is stored so often, soon after each transition, and at the end.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// So soon after a transition: the update that it causes comes first, and does not wait for the disk
+/// behind what nobody waits for.
+const KEEP_AFTER: Duration = Duration::from_millis(100);
 
 /// The daemon lives: systemd is told, overrides that end are looked for, a silent canary is asked again.
 const TICK: Duration = Duration::from_secs(1);
@@ -115,6 +119,8 @@ pub(super) struct Keeper<'a> {
     probers: Probers,
     polling: Polling,
     store: StoreWatch,
+    /// When to store the newest samples, where a transition asks for it.
+    keep_at: Option<Instant>,
     /// How storing the newest samples went.
     kept: (mpsc::Sender<Kept>, mpsc::Receiver<Kept>),
 }
@@ -178,6 +184,7 @@ impl<'a> Keeper<'a> {
             probers: Probers::start(config, &ground.resolver),
             polling,
             store: StoreWatch::default(),
+            keep_at: None,
             kept: mpsc::channel(1),
             ground,
         }
@@ -221,6 +228,7 @@ impl<'a> Keeper<'a> {
                 }
                 _ = ticks.tick() => self.tick(),
                 _ = keeping.tick() => self.keep(),
+                () = until(self.keep_at) => self.keep(),
             }
         }
     }
@@ -321,7 +329,7 @@ impl<'a> Keeper<'a> {
             }
         }
         if transition.asks_for_a_walk {
-            self.keep();
+            self.keep_at.get_or_insert(now + KEEP_AFTER);
         }
     }
 
@@ -605,6 +613,7 @@ impl<'a> Keeper<'a> {
 
     /// Stores what is known of the hosts, beside everything else.
     fn keep(&mut self) {
+        self.keep_at = None;
         if let Some(saving) = self.saving() {
             let kept = self.kept.0.clone();
             tokio::spawn(async move {
