@@ -48,11 +48,19 @@ impl Ground {
         }
     }
 
-    pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
-            resolver: &self.resolver,
-            progress: &Quiet,
-            interrupt: &self.interrupt,
+    /// What a run stands on with these verdicts and this memory.
+    pub(super) fn context<'a>(&'a self, verdicts: &'a Verdicts, memory: &'a Memory) -> Context<'a> {
+        Context {
+            config: &self.config,
+            surroundings: Surroundings {
+                resolver: &self.resolver,
+                progress: &Quiet,
+                interrupt: &self.interrupt,
+            },
+            connections: &self.connections,
+            verdicts,
+            memory,
+            allow_removals: None,
         }
     }
 
@@ -172,14 +180,7 @@ impl Batch {
             }
         };
         let verdicts = recalled.verdicts(config, self.probed.clone());
-        let context = Context {
-            config,
-            surroundings: ground.surroundings(),
-            connections: &ground.connections,
-            verdicts: &verdicts,
-            memory: &recalled.memory,
-            allow_removals: None,
-        };
+        let context = ground.context(&verdicts, &recalled.memory);
         let mut reports =
             reconcile::run_once(context, reconcile::work(&self.zones), Mode::Plan).await;
         if obstacle.is_none() && !ground.interrupt.is_raised() {
@@ -262,14 +263,7 @@ impl Made<'_> {
             zone: report.index,
             planned: report.plan.as_ref().ok().filter(|_| still_hold).cloned(),
         });
-        let context = Context {
-            config,
-            surroundings: ground.surroundings(),
-            connections: &ground.connections,
-            verdicts: &verdicts,
-            memory: &recalled.memory,
-            allow_removals: None,
-        };
+        let context = ground.context(&verdicts, &recalled.memory);
         let plan = reconcile::assemble(config, &verdicts, pending.to_vec());
         let writing = Writing {
             store: &ground.store,

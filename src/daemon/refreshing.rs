@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::batch::Ground;
 use crate::exit::chain;
 use crate::model::Verdicts;
-use crate::reconcile::{self, Context, Refreshed};
+use crate::reconcile::{self, Refreshed};
 use crate::store::StoreError;
 
 /// The longest wait until the next look: a refresh is a matter of hours.
@@ -57,14 +57,7 @@ impl Refreshing {
         let lock = ground.lock(&[]).await?;
         let recalled = reconcile::recall_noted(config, &ground.store).await?;
         let verdicts = recalled.verdicts(config, self.probed);
-        let context = Context {
-            config,
-            surroundings: ground.surroundings(),
-            connections: &ground.connections,
-            verdicts: &verdicts,
-            memory: &recalled.memory,
-            allow_removals: None,
-        };
+        let context = ground.context(&verdicts, &recalled.memory);
         let name = config.zones.get(zone).map(|zone| zone.name.to_string());
         let name = name.unwrap_or_default();
         match reconcile::refresh_zone(context, zone, &ground.store, &lock).await {
