@@ -1,7 +1,7 @@
 //! GSS-TSIG (RFC 3645): keys that are negotiated with the server by Kerberos, when an update needs
 //! one.
 //!
-//! A [`Contexts`] belongs to one exchange. It holds one security context for each name that the
+//! A `Contexts` belongs to one exchange. It holds one security context for each name that the
 //! server goes by (the MNAME of the zones' SOA, `DNS/MNAME@REALM` to Kerberos), so that any number
 //! of zones negotiate once, and a zone that names a wrong primary fails alone. A context is used
 //! as long as its ticket holds; a failure is kept for a few seconds, so that many zones do not ask
