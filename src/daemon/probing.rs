@@ -100,3 +100,61 @@ impl Prober {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const CONFIGURATION: &str = r#"
+version = 1
+
+[[host]]
+name = "kms1.corp.example."
+address = ["127.0.0.1"]
+check = "exec"
+command = ["/nonexistent/check"]
+interval = "10s"
+
+[[host]]
+name = "kms2.corp.example."
+check = "none"
+
+[[host]]
+name = "kms3.corp.example."
+role = "retired"
+
+[[zone]]
+name = "corp.example."
+"#;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_asked_at_its_interval_and_never_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("srvkeeper.toml");
+        std::fs::write(&file, CONFIGURATION).unwrap();
+        let config = Arc::new(config::load(&file).unwrap());
+        let resolver = Arc::new(Resolver::with_name_servers(&[]));
+
+        let begin = Instant::now();
+        let mut probers = Probers::start(&config, &resolver);
+        let mut asked = Vec::new();
+        for _time in 0..50 {
+            // The command cannot be started, which takes no time and is no sample.
+            let (index, probed) = probers.next().await;
+            assert_eq!(index, 0, "the others are not asked");
+            probed.unwrap_err();
+            asked.push(Instant::now());
+        }
+        assert!(asked[0] - begin <= SPREAD);
+        let millisecond = Duration::from_millis(1);
+        for pair in asked.windows(2) {
+            let between = pair[1] - pair[0];
+            assert!(between >= Duration::from_secs(9), "{between:?}");
+            assert!(
+                between <= Duration::from_secs(10) + millisecond,
+                "{between:?}"
+            );
+        }
+    }
+}
