@@ -345,15 +345,19 @@ fn a_server_without_gss_or_a_dead_kdc_harm_no_other() {
     );
 }
 
+/// So many zones with one primary.
+fn many_zones(count: usize) -> (Vec<String>, Vec<ZoneText>) {
+    let zone = |number| {
+        let name = format!("z{number}.example.");
+        let text = ZoneText::new(&name).primary("ns.corp.example.");
+        (name, text)
+    };
+    (0..count).map(zone).unzip()
+}
+
 #[test]
 fn a_hundred_zones_of_one_server_negotiate_once() {
-    let zones: Vec<String> = (0..100)
-        .map(|number| format!("z{number}.example."))
-        .collect();
-    let texts: Vec<ZoneText> = zones
-        .iter()
-        .map(|zone| ZoneText::new(zone).primary("ns.corp.example."))
-        .collect();
+    let (zones, texts) = many_zones(100);
     let kdc = Kdc::start(&[PRIMARY]);
     let primary = kdc.bind(&texts);
     let proxy = Proxy::start(primary.address, |_| Fate::Pass);
@@ -374,13 +378,7 @@ fn a_hundred_zones_of_one_server_negotiate_once() {
 
 #[test]
 fn a_wrong_password_is_tried_once_for_many_zones() {
-    let zones: Vec<String> = (0..30)
-        .map(|number| format!("z{number}.example."))
-        .collect();
-    let texts: Vec<ZoneText> = zones
-        .iter()
-        .map(|zone| ZoneText::new(zone).primary("ns.corp.example."))
-        .collect();
+    let (zones, texts) = many_zones(30);
     let kdc = Kdc::start(&[PRIMARY]);
     let primary = kdc.bind(&texts);
     let file = kdc.keytab_of(SERVICE, "wrong");

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::dns::resolve::Resolver;
 use crate::exit::chain;
 use crate::model::{Memory, OutcomeKind, Verdicts};
-use crate::plan::{self, Guard, ZonePlan};
+use crate::plan::{self, Guard};
 use crate::reconcile::{
     self, Connections, Context, Interrupt, Mode, OnConflict, Quiet, Recalled, Surroundings, Work,
     Writing, ZoneReport,
@@ -166,7 +166,7 @@ impl From<StoreError> for Obstacle {
 }
 
 impl Batch {
-    /// Plans the zones; those with changes are then planned again under the run lock, and applied.
+    /// Plans the zones, and applies those with changes under the run lock.
     pub(super) async fn run(self) -> Reconciled {
         let ground = Arc::clone(&self.ground);
         let config = &*ground.config;
@@ -222,9 +222,9 @@ impl Made<'_> {
             let lock = ground.lock(&[]).await?;
             reconcile::note_contests(context, &ground.store, &lock, reports).await;
         }
-        let is_pending = |report: &ZoneReport| report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
-        let (pending, others): (Vec<_>, Vec<_>) =
-            std::mem::take(reports).into_iter().partition(is_pending);
+        let (pending, others): (Vec<_>, Vec<_>) = std::mem::take(reports)
+            .into_iter()
+            .partition(ZoneReport::is_pending);
         *reports = others;
         if pending.is_empty() {
             return Ok(());
@@ -298,8 +298,7 @@ impl Reconciled {
             .collect();
         for report in &self.reports {
             let mut done = end_of(report, &self.memory, interval, now);
-            let is_left =
-                report.outcome.is_none() && report.plan.as_ref().is_ok_and(ZonePlan::is_pending);
+            let is_left = report.outcome.is_none() && report.is_pending();
             // Tried again soon, not at the next tick.
             match &self.obstacle {
                 Some(Obstacle::Busy(_)) if is_left => done.retry_after = Some(LOCK_RETRY),

@@ -199,12 +199,14 @@ impl Hosts {
         })
     }
 
-    /// True when the removal of one of these hosts waits for no sample any more.
-    pub(super) fn is_one_ready(&self, waiting: &BTreeSet<usize>) -> bool {
+    /// Those of these hosts whose removals wait for no sample any more.
+    pub(super) fn ready(&self, waiting: BTreeSet<usize>) -> BTreeSet<usize> {
+        if waiting.is_empty() {
+            return waiting;
+        }
         let verdicts = self.verdicts();
-        waiting
-            .iter()
-            .any(|&host| !plan::awaits_samples(&self.config.hosts, &verdicts, host))
+        let waits = |&host: &usize| plan::awaits_samples(&self.config.hosts, &verdicts, host);
+        waiting.into_iter().filter(|host| !waits(host)).collect()
     }
 
     /// The verdicts of the probes, no override applied.

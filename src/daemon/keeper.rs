@@ -41,9 +41,6 @@ const KEEP_AFTER: Duration = Duration::from_millis(100);
 /// The daemon lives: systemd is told, overrides that end are looked for, a silent canary is asked again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Time for the canaries' connections.
-const CANARY_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Time to store the newest samples at the end.
 const LAST_KEEPING: Duration = Duration::from_millis(500);
 
@@ -289,9 +286,11 @@ impl<'a> Keeper<'a> {
 
     /// Wakes each zone in which a removal waits for samples no more, once.
     fn wake_those_who_waited(&mut self, cause: &str) {
+        let waiting = self.awaiting.values().flat_map(|awaiting| &awaiting.hosts);
+        let ready = self.hosts.ready(waiting.copied().collect());
         let now = Instant::now();
         for (&zone, awaiting) in &mut self.awaiting {
-            if !awaiting.hosts.is_empty() && self.hosts.is_one_ready(&awaiting.hosts) {
+            if !awaiting.hosts.is_disjoint(&ready) {
                 awaiting.hosts.clear();
                 self.schedule
                     .wake_watching(zone, Watch::Samples, cause, now);
@@ -340,7 +339,7 @@ impl<'a> Keeper<'a> {
         }
         self.canary = Some(Box::pin(async move {
             let began = Timestamp::now();
-            let said = probe::canary(&ground.config.canary, CANARY_TIMEOUT).await;
+            let said = probe::canary(&ground.config.canary, probe::CANARY_TIMEOUT).await;
             (began, said)
         }));
     }
@@ -387,9 +386,10 @@ impl<'a> Keeper<'a> {
                 self.awaiting.remove(&zone);
             }
         }
+        let failure = done.obstacle.as_ref().and_then(Obstacle::store_failure);
         self.watch_store(|watch, _said| {
             for &zone in &done.zones {
-                match done.obstacle.as_ref().and_then(Obstacle::store_failure) {
+                match failure {
                     Some(failure) => watch.walking.insert(zone, failure.clone()),
                     None => watch.walking.remove(&zone),
                 };

@@ -28,6 +28,9 @@ const ADDRESSES_AT_ONCE: usize = 16;
 /// The longest time-out that is kept, so that a deadline can always be computed.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Time for the canaries' connections.
+pub const CANARY_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What one address said: passed, failed, or could not be asked.
 pub type AddressResult = Result<Result<(), Failure>, NoSample>;
 

@@ -139,6 +139,11 @@ impl ZoneReport {
         self.plan.is_err() || !self.outcome.as_ref().is_none_or(applied)
     }
 
+    /// True when its newest plan would change something.
+    pub fn is_pending(&self) -> bool {
+        self.plan.as_ref().is_ok_and(ZonePlan::is_pending)
+    }
+
     /// The plan or error as plans list it.
     pub fn into_result(self) -> ZoneResult {
         ZoneResult {

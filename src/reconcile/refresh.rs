@@ -30,8 +30,8 @@ pub enum Refreshed {
 ///
 /// `zone` is an index into the configured zones. The attempt is noted in the store before anything
 /// is sent, so that one zone in trouble holds up no other, and nothing is sent where nothing can be
-/// stored; there is no row of history, since nothing changes. Whether it is time for it, and whether the zone is to be refreshed at all, is for
-/// [`next_refresh`] to say.
+/// stored; there is no row of history, since nothing changes. Whether it is time for it, and whether
+/// the zone is to be refreshed at all, is for [`next_refresh`] to say.
 pub async fn refresh_zone(
     context: Context<'_>,
     zone: usize,

@@ -27,12 +27,7 @@ pub async fn settle(
     _lock: &RunLock,
     zones: &[usize],
 ) -> Result<(), StoreError> {
-    let concerned = store
-        .open_intents()
-        .await?
-        .into_iter()
-        .filter(|open| position(config, open).is_none_or(|index| zones.contains(&index)));
-    let mut outcomes = stream::iter(concerned)
+    let mut outcomes = stream::iter(open_intents(config, store, zones).await?)
         .map(|open| async move {
             let outcome = outcome_of(config, connections, &open).await;
             (open, outcome)
@@ -52,10 +47,18 @@ pub async fn has_open_intents(
     store: &Store,
     zones: &[usize],
 ) -> Result<bool, StoreError> {
-    let open = store.open_intents().await?;
-    Ok(open
-        .iter()
-        .any(|open| position(config, open).is_none_or(|index| zones.contains(&index))))
+    Ok(!open_intents(config, store, zones).await?.is_empty())
+}
+
+/// Those of these zones, and of zones that are configured no more.
+async fn open_intents(
+    config: &Config,
+    store: &Store,
+    zones: &[usize],
+) -> Result<Vec<OpenIntent>, StoreError> {
+    let mut open = store.open_intents().await?;
+    open.retain(|open| position(config, open).is_none_or(|index| zones.contains(&index)));
+    Ok(open)
 }
 
 async fn outcome_of(

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -11,16 +10,13 @@ use tracing::debug;
 use crate::config::Config;
 use crate::health::{self, Next, Probed};
 use crate::model::{Canary, Host, Name, Role, Sample, State, Track, Verdict, Verdicts};
-use crate::probe::{canary, probe};
+use crate::probe::{CANARY_TIMEOUT, canary, probe};
 use crate::store::{Store, StoreError};
 
 use super::{Event, Stage, Surroundings};
 
 /// Hosts probed at once.
 const HOSTS_AT_ONCE: usize = 512;
-
-/// Time for the canaries' connections.
-const CANARY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The verdicts under `--no-probe`: every host is unknown.
 pub fn not_probed(config: &Config) -> Verdicts {

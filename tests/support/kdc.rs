@@ -1,8 +1,8 @@
 //! A Kerberos realm with its KDC, and BIND servers that negotiate keys in it.
 
 use std::fs;
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,27 +39,8 @@ impl Kdc {
         let port = ReservedPort::new();
         let address = port.address;
         let path = folder.path().display();
-        fs::write(
-            folder.path().join("krb5.conf"),
-            format!(
-                "[libdefaults]
-  default_realm = {REALM}
-  dns_lookup_realm = false
-  dns_lookup_kdc = false
-  rdns = false
-  dns_canonicalize_hostname = false
-[realms]
-  {REALM} = {{
-    kdc = {address}
-  }}
-  {DEAD_REALM} = {{
-    kdc = {}
-  }}
-",
-                unused_address()
-            ),
-        )
-        .unwrap();
+        let realms = [(REALM, address), (DEAD_REALM, unused_address())];
+        write_krb5_conf(folder.path(), &realms);
         fs::write(
             folder.path().join("kdc.conf"),
             format!(
@@ -219,4 +200,24 @@ fn run(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs it"));
     assert!(output.status.success(), "{command:?}: {output:?}");
     output
+}
+
+/// Writes `krb5.conf`: where the KDC of each realm is, the first being the default, and nothing that
+/// would ask DNS.
+pub(super) fn write_krb5_conf(folder: &Path, realms: &[(&str, SocketAddr)]) {
+    let default = realms[0].0;
+    let mut text = format!(
+        "[libdefaults]
+  default_realm = {default}
+  dns_lookup_realm = false
+  dns_lookup_kdc = false
+  rdns = false
+  dns_canonicalize_hostname = false
+[realms]
+"
+    );
+    for (realm, kdc) in realms {
+        text.push_str(&format!("  {realm} = {{\n    kdc = {kdc}\n  }}\n"));
+    }
+    fs::write(folder.join("krb5.conf"), text).unwrap();
 }

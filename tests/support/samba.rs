@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::address::ReservedPort;
+use super::kdc::write_krb5_conf;
 use super::tools::is_authoritative;
 
 /// The zone that every domain has.
@@ -45,23 +46,7 @@ impl Samba {
         let ports = [(); 3].map(|()| ReservedPort::new());
         let [dns, krb5, kpasswd] = ports.each_ref().map(|port| port.address);
         provision(folder.path(), [dns, krb5, kpasswd]);
-        fs::write(
-            folder.path().join("krb5.conf"),
-            format!(
-                "[libdefaults]
-  default_realm = {REALM}
-  dns_lookup_realm = false
-  dns_lookup_kdc = false
-  rdns = false
-  dns_canonicalize_hostname = false
-[realms]
-  {REALM} = {{
-    kdc = {krb5}
-  }}
-"
-            ),
-        )
-        .unwrap();
+        write_krb5_conf(folder.path(), &[(REALM, krb5)]);
         accounts(folder.path());
         let log = fs::File::create(folder.path().join("out")).unwrap();
         let process = Command::new("/usr/sbin/samba")
