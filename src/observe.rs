@@ -103,21 +103,23 @@ impl fmt::Display for ObserveError {
 
 /// Reads a zone's RRset, its TTL, the zone to update and the serial from one server.
 pub async fn observe(exchange: &Exchange, zone: &Zone) -> Result<Observed, ObserveError> {
-    observe_first([exchange], zone).await
+    let (observed, _tried) = observe_first([exchange], zone).await?;
+    Ok(observed)
 }
 
-/// Reads a zone from the first of several servers that can be reached and serves it.
+/// Reads a zone from the first of several servers that can be reached and serves it; with it come
+/// those before that one, each with its cause.
 ///
 /// The next one is tried only when a server gives no answer, or SERVFAIL, REFUSED or NOTAUTH; any
 /// other error is about the zone and ends the search.
 pub async fn observe_first<'a>(
     exchanges: impl IntoIterator<Item = &'a Exchange>,
     zone: &Zone,
-) -> Result<Observed, ObserveError> {
+) -> Result<(Observed, Vec<(SocketAddr, Cause)>), ObserveError> {
     let mut tried = Vec::new();
     for exchange in exchanges {
         let cause = match observe_owner(exchange, &zone.owner).await {
-            Ok(observed) => return Ok(observed),
+            Ok(observed) => return Ok((observed, tried)),
             Err(cause) => cause,
         };
         let goes_on = cause.is_the_servers();

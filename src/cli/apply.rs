@@ -78,7 +78,7 @@ pub(super) async fn apply(
     };
 
     let mut reports = reconcile::run_once(context, setup::work(&zones), Mode::Plan).await;
-    reconcile::note_contests(context, &store, &lock, &reports).await;
+    reconcile::note_at_rest(context, &store, &lock, &reports).await;
     if let Some(approved) = &approved {
         session.check_interrupt()?;
         approved.replace(config, &verdicts, &mut reports)?;

@@ -157,7 +157,11 @@ impl Ground<'_> {
         let surroundings = self.session.surroundings();
         let observed = surroundings
             .interrupt
-            .unless_raised(self.connections.observe(self.zone, surroundings.resolver))
+            .unless_raised(self.connections.observe(
+                self.zone,
+                surroundings.resolver,
+                recalled.memory.home(&self.zone.owner),
+            ))
             .await
             .unwrap_or_else(|| Err(ZoneError::interrupted()))
             .map_err(|error| {

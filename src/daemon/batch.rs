@@ -218,9 +218,9 @@ impl Made<'_> {
         reports: &mut Vec<ZoneReport>,
         actor: &str,
     ) -> Result<(), Obstacle> {
-        if reconcile::has_contests_to_note(context, reports) {
+        if reconcile::has_news_at_rest(context, reports) {
             let lock = ground.lock(&[]).await?;
-            reconcile::note_contests(context, &ground.store, &lock, reports).await;
+            reconcile::note_at_rest(context, &ground.store, &lock, reports).await;
         }
         let (pending, others): (Vec<_>, Vec<_>) = std::mem::take(reports)
             .into_iter()

@@ -6,7 +6,7 @@
 
 mod primary;
 
-pub use primary::{PrimaryError, Start};
+pub use primary::{FoundPrimary, PrimaryError, Start};
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Name, Srv};
+use super::{Home, Name, Srv};
 
 /// One inventory host that left a zone's RRset by our hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub struct Memory {
     pub contests: BTreeMap<Name, Vec<Contest>>,
     /// Per host name.
     pub hosts: BTreeMap<Name, HostMemory>,
+    /// Per owner name of an RRset that several servers could be asked to change: the one that it
+    /// stays with.
+    pub homes: BTreeMap<Name, Home>,
 }
 
 impl Memory {
@@ -93,6 +96,11 @@ impl Memory {
     /// What is contested, or may become so, in the RRset of `owner`.
     pub fn contests(&self, owner: &Name) -> &[Contest] {
         self.contests.get(owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The server that the RRset of `owner` stays with; `None`: any of its servers will do.
+    pub fn home(&self, owner: &Name) -> Option<&Home> {
+        self.homes.get(owner)
     }
 
     /// True when we once published `target` in `zone`.

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod change;
 pub mod history;
+pub mod home;
 pub mod host;
 pub mod key;
 pub mod memory;
@@ -24,6 +25,7 @@ pub mod zone;
 pub use alert::{Alert, AlertIdentity, AlertKind};
 pub use change::{Change, ChangeKind, Reason, ReasonCode};
 pub use history::{ChangeId, Ended, HistoryEntry};
+pub use home::{Home, Published};
 pub use host::{Check, Health, Host, Role};
 pub use key::{GssCredentials, GssKey, TsigAlgorithm, TsigSecret};
 pub use memory::{Contest, ContestKind, HostMemory, Memory, Removal};

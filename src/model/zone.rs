@@ -84,3 +84,11 @@ pub struct Zone {
     /// The key for a primary that was found, not configured.
     pub key: Option<Arc<str>>,
 }
+
+impl Zone {
+    /// True when more than one server may be written: several are configured, or it is found each
+    /// time, where any of several may call itself the primary (Active Directory).
+    pub fn has_a_choice_of_servers(&self) -> bool {
+        self.servers.len() != 1
+    }
+}

@@ -403,7 +403,10 @@ async fn the_next_server_is_tried_when_one_does_not_serve_the_zone() {
     let gone = Exchange::new(address, None, Settings::default());
 
     let observed = observe_first([&refusing, &failing, &empty], &zone()).await;
-    assert_eq!(observed.unwrap().server, empty.server());
+    let (observed, tried) = observed.unwrap();
+    assert_eq!(observed.server, empty.server());
+    let before: Vec<_> = tried.iter().map(|(server, _cause)| *server).collect();
+    assert_eq!(before, [refusing.server(), failing.server()]);
 
     let error = observe_first([&refusing, &gone, &failing], &zone()).await;
     let text = error.unwrap_err().to_string();
@@ -449,7 +452,7 @@ async fn a_server_that_says_nothing_costs_one_time_out() {
     let silent = Exchange::new(listener.local_addr().unwrap(), None, Settings::default());
     let (empty, _) = server(&[], nxdomain()).await;
     let began = tokio::time::Instant::now();
-    let observed = observe_first([&silent, &empty], &zone()).await.unwrap();
+    let (observed, _tried) = observe_first([&silent, &empty], &zone()).await.unwrap();
     assert_eq!(observed.server, empty.server());
     assert!(began.elapsed() < Duration::from_secs(6));
 }

@@ -16,6 +16,7 @@ mod desired;
 mod diff;
 mod digest;
 mod guard;
+mod home;
 mod refresh;
 mod report;
 mod rollback;
@@ -25,6 +26,7 @@ pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusa
 pub use contest::contests_after;
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};
 pub use guard::awaits_samples;
+pub use home::{check_home, may_take_over};
 pub use refresh::{RefreshTimes, next_refresh, refreshable};
 pub use report::{
     ForeignRecord, Guard, Held, Plan, PlannedHost, Summary, ZoneError, ZonePlan, ZoneResult,

@@ -5,6 +5,7 @@ mod contest;
 mod desired;
 mod diff;
 mod guards;
+mod home;
 mod properties;
 mod refresh;
 mod rollback;

@@ -8,9 +8,9 @@ use crate::config::{Config, Key, Server};
 use crate::dns::exchange::{Exchange, Settings};
 use crate::dns::gss;
 use crate::dns::resolve::Resolver;
-use crate::model::{GssKey, Observed, Zone};
+use crate::model::{GssKey, Home, Observed, Zone};
 use crate::observe::observe_first;
-use crate::plan::ZoneError;
+use crate::plan::{ZoneError, check_home};
 use crate::wire::tsig;
 
 use super::primaries::Primaries;
@@ -88,24 +88,89 @@ impl Connections {
         }
     }
 
-    /// Reads a zone's RRset from the first of its servers that answers, or from its primary.
-    pub async fn observe(&self, zone: &Zone, resolver: &Resolver) -> Result<Observed, ZoneError> {
-        let connections = if zone.servers.is_empty() {
-            self.find(zone, resolver).await?
+    /// Reads a zone's RRset from the server it stays with, or else from the first of its servers,
+    /// or of the addresses of its primary, that answers.
+    ///
+    /// `home` is what is remembered of it; it means nothing where the zone names servers, and this
+    /// is none of them any more.
+    pub async fn observe(
+        &self,
+        zone: &Zone,
+        resolver: &Resolver,
+        home: Option<&Home>,
+    ) -> Result<Observed, ZoneError> {
+        let addresses = self.addresses(zone, resolver, home).await?;
+        let home = home.filter(|home| addresses.first() == Some(&home.server));
+        let (observed, tried) = self.first(zone, &addresses).await?;
+        if let Some(home) = home {
+            let why_not = tried.first().map_or("", String::as_str);
+            check_home(zone, home, &observed, why_not)?;
+        }
+        Ok(observed)
+    }
+
+    /// Reads a zone from the first of its servers that can be read, of those not yet `tried`;
+    /// `None`: there is none.
+    pub async fn observe_next(
+        &self,
+        zone: &Zone,
+        resolver: &Resolver,
+        tried: &[SocketAddr],
+    ) -> Option<Observed> {
+        let mut addresses = self.addresses(zone, resolver, None).await.ok()?;
+        addresses.retain(|address| !tried.contains(address));
+        let (observed, _tried) = self.first(zone, &addresses).await.ok()?;
+        Some(observed)
+    }
+
+    /// The addresses to be asked, in order, the one that the zone stays with first.
+    async fn addresses(
+        &self,
+        zone: &Zone,
+        resolver: &Resolver,
+        home: Option<&Home>,
+    ) -> Result<Vec<SocketAddr>, ZoneError> {
+        let stays = home.map(|home| home.server);
+        let mut addresses: Vec<SocketAddr> = if zone.servers.is_empty() {
+            self.primaries
+                .of(&zone.owner, resolver, stays)
+                .await
+                .map_err(|error| ZoneError {
+                    server: None,
+                    text: format!("the primary of {} was not found: {error}", zone.owner),
+                })?
         } else {
-            self.configured(zone)
-                .map(|server| self.open(server.address, server.key.as_deref()))
-                .collect::<Result<_, _>>()?
+            let configured = self.configured(zone).map(|server| server.address);
+            configured.collect()
         };
-        observe_first(connections.iter().map(|found| &found.exchange), zone)
-            .await
-            .map_err(|error| ZoneError {
-                server: error
-                    .tried
-                    .last()
-                    .map(|(address, _cause)| address.to_string()),
-                text: error.to_string(),
-            })
+        // A stable sort: the others keep their order.
+        addresses.sort_by_key(|address| Some(*address) != stays);
+        Ok(addresses)
+    }
+
+    /// The first of these servers that can be read, and why those before it cannot.
+    async fn first(
+        &self,
+        zone: &Zone,
+        addresses: &[SocketAddr],
+    ) -> Result<(Observed, Vec<String>), ZoneError> {
+        let connections = addresses
+            .iter()
+            .filter_map(|address| self.of(zone, *address).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        let exchanges = connections.iter().map(|found| &found.exchange);
+        let (observed, tried) =
+            observe_first(exchanges, zone)
+                .await
+                .map_err(|error| ZoneError {
+                    server: error
+                        .tried
+                        .last()
+                        .map(|(address, _cause)| address.to_string()),
+                    text: error.to_string(),
+                })?;
+        let causes = tried.iter().map(|(_address, cause)| cause.to_string());
+        Ok((observed, causes.collect()))
     }
 
     /// The connection to the server that a zone was read from earlier, signing as for that zone.
@@ -131,21 +196,6 @@ impl Connections {
         zone.servers
             .iter()
             .filter_map(|&index| self.servers.get(index))
-    }
-
-    async fn find(&self, zone: &Zone, resolver: &Resolver) -> Result<Vec<Connection>, ZoneError> {
-        let addresses = self
-            .primaries
-            .of(&zone.owner, resolver)
-            .await
-            .map_err(|error| ZoneError {
-                server: None,
-                text: format!("the primary of {} was not found: {error}", zone.owner),
-            })?;
-        addresses
-            .iter()
-            .map(|address| self.open(*address, zone.key.as_deref()))
-            .collect()
     }
 
     fn open(&self, address: SocketAddr, key: Option<&str>) -> Result<Connection, ZoneError> {

@@ -7,8 +7,9 @@
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod connections;
-mod contests;
 mod ground;
+mod notes;
+mod others;
 mod primaries;
 mod refresh;
 mod settle;
@@ -16,10 +17,10 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::Connections;
-pub use contests::{has_contests_to_note, note_contests};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };
+pub use notes::{has_news_at_rest, note_at_rest};
 pub use refresh::{Refreshed, next_refresh, refresh_zone};
 pub use settle::{has_open_intents, settle};
 pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
@@ -35,6 +36,8 @@ use crate::fault;
 use crate::model::{Memory, Name, Observed, Outcome, OutcomeKind, Verdicts, Zone};
 use crate::plan::{PlanInput, ZoneError, ZonePlan, ZoneResult, plan_zone};
 use crate::store::{Intent, RunLock, Store};
+
+use others::Others;
 
 /// Zones under way at once; each server's exchange has its own, smaller window.
 pub const ZONES_AT_ONCE: usize = 256;
@@ -184,7 +187,7 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
 async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
     let report = walk(context, work, mode).await?;
     if let Mode::Apply(writing) = mode {
-        contests::note(context, writing.store, &report).await;
+        notes::note(context, writing.store, &report).await;
     }
     Some(report)
 }
@@ -208,6 +211,7 @@ async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneRe
         return Some(report(Ok(plan), None));
     };
     let mut replans = 0;
+    let mut others = Others::default();
     loop {
         if !plan.is_pending() {
             return Some(report(Ok(plan), None));
@@ -215,8 +219,16 @@ async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneRe
         if context.surroundings.interrupt.is_raised() {
             return Some(report(Err(ZoneError::interrupted()), None));
         }
-        let outcome = apply_one(context, zone, &plan, writing).await;
+        let (outcome, asked) = match apply_one(context, zone, &plan, writing).await {
+            Ok(outcome) => (outcome, true),
+            Err(outcome) => (outcome, false),
+        };
         info!(zone = %zone.name, outcome = %outcome.kind, "{}", outcome.text);
+        if asked && let Some(next) = others.next(context, zone, &plan.observed, &outcome).await {
+            plan.observed = next;
+            continue;
+        }
+        let outcome = others.told_with(outcome);
         if outcome.kind != OutcomeKind::Stale
             || replans == REPLANS
             || writing.on_conflict == OnConflict::Stop
@@ -244,7 +256,11 @@ async fn observe_and_plan(context: Context<'_>, zone: &Zone) -> Result<ZonePlan,
         ..
     } = context.surroundings;
     let observed = interrupt
-        .unless_raised(context.connections.observe(zone, resolver))
+        .unless_raised(context.connections.observe(
+            zone,
+            resolver,
+            context.memory.home(&zone.owner),
+        ))
         .await
         .unwrap_or_else(|| Err(ZoneError::interrupted()))?;
     debug!(zone = %zone.name, server = %observed.server, serial = observed.serial, records = observed.records.len(), "observed");
@@ -254,12 +270,14 @@ async fn observe_and_plan(context: Context<'_>, zone: &Zone) -> Result<ZonePlan,
 }
 
 /// Intent, update, read-back, outcome: in this order, each stored before the next step.
+///
+/// An error is the outcome of an update that no server was asked for.
 async fn apply_one(
     context: Context<'_>,
     zone: &Zone,
     plan: &ZonePlan,
     writing: Writing<'_>,
-) -> Outcome {
+) -> Result<Outcome, Outcome> {
     let failed = |text: String| Outcome {
         kind: OutcomeKind::Failed,
         text,
@@ -270,16 +288,13 @@ async fn apply_one(
     let connection = match context.connections.of(zone, server) {
         Ok(Some(connection)) => connection,
         Ok(None) => {
-            return failed(format!(
+            return Err(failed(format!(
                 "nothing was sent, because {server} is no longer one of the zone's servers"
-            ));
+            )));
         }
-        Err(error) => return failed(format!("nothing was sent: {error}")),
+        Err(error) => return Err(failed(format!("nothing was sent: {error}"))),
     };
-    let message = match apply::encode(plan, connection.overhead()) {
-        Ok(message) => message,
-        Err(outcome) => return outcome,
-    };
+    let message = apply::encode(plan, connection.overhead())?;
     let intent = Intent {
         at: Timestamp::now(),
         zone: zone.name.clone(),
@@ -291,23 +306,24 @@ async fn apply_one(
         removed: plan.removed.clone(),
         digest: writing.digest.to_owned(),
         actor: writing.actor.to_owned(),
+        stays: zone.has_a_choice_of_servers(),
     };
     let id = match writing.store.intent(intent).await {
         Ok(id) => id,
         Err(error) => {
-            return failed(format!(
+            return Err(failed(format!(
                 "nothing was sent, because the intent could not be stored: {}",
                 crate::exit::chain(&error)
-            ));
+            )));
         }
     };
     fault::point(fault::Phase::IntentDurable);
     let outcome = apply::send(&connection.exchange, zone, plan, message).await;
-    match writing
+    let stored = writing
         .store
         .outcome(id, Timestamp::now(), outcome.clone())
-        .await
-    {
+        .await;
+    Ok(match stored {
         Ok(()) => outcome,
         Err(error) => Outcome {
             text: format!(
@@ -318,5 +334,5 @@ async fn apply_one(
             kind: OutcomeKind::Unknown,
             ..outcome
         },
-    }
+    })
 }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 use tracing::info;
 
-use crate::dns::resolve::{PrimaryError, Resolver, Start};
+use crate::dns::resolve::{FoundPrimary, PrimaryError, Resolver, Start};
 use crate::model::Name;
 
-/// A primary's addresses, or why they are not known.
-type Found = Result<Arc<[SocketAddr]>, PrimaryError>;
+/// A primary, or why it is not known.
+type Found = Result<Arc<FoundPrimary>, PrimaryError>;
 
 /// Primaries found so far.
 ///
@@ -25,14 +25,33 @@ pub(super) struct Primaries {
 #[derive(Default)]
 struct Kept {
     /// By the owner of the RRset.
-    owners: BTreeMap<Name, Arc<[SocketAddr]>>,
+    owners: BTreeMap<Name, Arc<FoundPrimary>>,
     /// By the zone to update, so that each is looked up once, whoever waits for it.
     zones: BTreeMap<Name, Arc<OnceCell<Found>>>,
 }
 
 impl Primaries {
     /// The addresses of the primary of the zone that an owner stands in.
-    pub(super) async fn of(&self, owner: &Name, resolver: &Resolver) -> Found {
+    ///
+    /// Where the zone stays with another server, that one is added, as long as it is one of the
+    /// zone's name servers: each of several primaries may have named itself.
+    pub(super) async fn of(
+        &self,
+        owner: &Name,
+        resolver: &Resolver,
+        stays: Option<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, PrimaryError> {
+        let found = self.find(owner, resolver).await?;
+        let mut addresses = found.addresses.clone();
+        if let Some(stays) = stays.filter(|stays| !addresses.contains(stays))
+            && resolver.is_name_server(&found, stays).await
+        {
+            addresses.push(stays);
+        }
+        Ok(addresses)
+    }
+
+    async fn find(&self, owner: &Name, resolver: &Resolver) -> Found {
         if let Some(known) = self.kept().owners.get(owner) {
             return Ok(Arc::clone(known));
         }
@@ -41,8 +60,8 @@ impl Primaries {
         let found = cell.get_or_init(|| find(&start, resolver)).await.clone();
         let mut kept = self.kept();
         match &found {
-            Ok(addresses) => {
-                kept.owners.insert(owner.clone(), Arc::clone(addresses));
+            Ok(primary) => {
+                kept.owners.insert(owner.clone(), Arc::clone(primary));
             }
             // A failure is shared by those who waited for it, and tried again by the next.
             Err(_) => kept
@@ -58,7 +77,7 @@ impl Primaries {
 }
 
 async fn find(start: &Start, resolver: &Resolver) -> Found {
-    let addresses = resolver.primary(start).await?;
-    info!(zone = %start.zone, primary = %start.primary, ?addresses, "found the primary");
-    Ok(addresses.into())
+    let found = resolver.primary(start).await?;
+    info!(zone = %start.zone, primary = %start.primary, addresses = ?found.addresses, "found the primary");
+    Ok(Arc::new(found))
 }

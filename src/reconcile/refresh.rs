@@ -60,7 +60,11 @@ async fn refresh(context: Context<'_>, zone: &Zone) -> Result<Refreshed, ZoneErr
     let surroundings = context.surroundings;
     let observed = surroundings
         .interrupt
-        .unless_raised(context.connections.observe(zone, surroundings.resolver))
+        .unless_raised(context.connections.observe(
+            zone,
+            surroundings.resolver,
+            context.memory.home(&zone.owner),
+        ))
         .await
         .unwrap_or_else(|| Err(ZoneError::interrupted()))?;
     let records = refreshable(zone, &context.config.hosts, &observed, context.verdicts);

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, RowIndex, Statement, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, schema};
+use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, homes, schema};
 use crate::model::{ChangeId, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
 
 /// The writing statements, prepared once.
@@ -24,6 +24,8 @@ pub(super) struct Journal<'c> {
     forget_removals: Statement<'c>,
     claim_targets: Statement<'c>,
     see_host: Statement<'c>,
+    doubt_home: Statement<'c>,
+    settle_home: Statement<'c>,
 }
 
 impl<'c> Journal<'c> {
@@ -65,6 +67,8 @@ impl<'c> Journal<'c> {
                 "INSERT INTO hosts (host, last_up) VALUES (?1, ?2)
                  ON CONFLICT DO UPDATE SET last_up = max(last_up, excluded.last_up)",
             )?,
+            doubt_home: prepare(homes::DOUBT)?,
+            settle_home: prepare(homes::SETTLE)?,
         })
     }
 
@@ -118,6 +122,11 @@ impl<'c> Journal<'c> {
             intent.digest,
             intent.actor,
         ])?;
+        if intent.stays {
+            let owner = intent.owner.to_string();
+            let server = intent.before.server.to_string();
+            self.doubt_home.execute(params![owner, server])?;
+        }
         for host in &intent.removed {
             self.add_removal
                 .execute(params![zone, host.to_string(), asked_at, id])?;
@@ -165,6 +174,8 @@ impl<'c> Journal<'c> {
             // It may have been applied: the removal counts, the records are not claimed.
             OutcomeKind::Unknown => 0,
         };
+        self.settle_home
+            .execute(params![id.0, homes::end_of(outcome)])?;
         Ok(true)
     }
 
@@ -226,6 +237,7 @@ pub(super) fn memory(connection: &Connection, since: Timestamp) -> rusqlite::Res
     }
 
     contests::read(connection, &mut memory)?;
+    homes::read(connection, &mut memory)?;
     Ok(memory)
 }
 

@@ -85,6 +85,11 @@
 //! NULL. `at`: when the last of all this happened; after seven quiet days a row means nothing.
 //! `written`: the record that the last correction left, as JSON, or NULL.
 //!
+//! `homes` (`owner`, `server`, `rrset`, `doubt`): where a zone has several servers, the one on which
+//! the RRset at `owner` was last written, with what it was last seen to publish there, in the form
+//! of `before`; NULL: that is not known. `doubt`: the server of an update whose outcome is open,
+//! which comes before `server`. Where both are NULL, the only update so far changed nothing.
+//!
 //! `refreshes` (`owner`, `at`): when the RRset was last refreshed, or a refresh of it was tried.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
@@ -94,6 +99,7 @@ mod error;
 mod files;
 mod health;
 mod history;
+mod homes;
 mod journal;
 mod overrides;
 mod pause;
@@ -115,7 +121,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::model::{
     Change, Contest, HistoryEntry, KeptSample, Memory, Name, Observed, Outcome, Override, Pause,
-    Srv, Track,
+    Published, Srv, Track,
 };
 use files::StateDirectory;
 use journal::Journal;
@@ -173,6 +179,8 @@ pub struct Intent {
     pub digest: String,
     /// Who asked: timer, transition, or command and user.
     pub actor: String,
+    /// True when the zone has several servers, so that it stays with the one written.
+    pub stays: bool,
 }
 
 /// An intent without an outcome: it is under way, or a crash came between.
@@ -220,6 +228,7 @@ impl Store {
             .and_then(|()| health::check(&connection))
             .and_then(|()| pause::check(&connection))
             .and_then(|()| contests::check(&connection))
+            .and_then(|()| homes::check(&connection))
             .map_err(|error| StoreError::database(&path, error))?;
 
         let (jobs, queue) = mpsc::channel();
@@ -504,6 +513,20 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(move |journal| {
             contests::keep(journal.connection(), &owner, &contests)
+                .map_err(|error| journal.failed(error))
+        })
+        .await
+    }
+
+    /// Notes what `server` publishes, where the RRset at `owner` stays with that server.
+    pub async fn saw(
+        &self,
+        owner: Name,
+        server: SocketAddr,
+        published: Published,
+    ) -> Result<(), StoreError> {
+        self.write(move |journal| {
+            homes::saw(journal.connection(), &owner, server, &published)
                 .map_err(|error| journal.failed(error))
         })
         .await

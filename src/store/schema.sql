@@ -96,6 +96,13 @@ CREATE TABLE contests (
   PRIMARY KEY (owner, target, kind)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE homes (
+  owner  TEXT PRIMARY KEY NOT NULL COLLATE NOCASE,
+  server TEXT,
+  rrset  TEXT CHECK (rrset IS NULL OR server IS NOT NULL),
+  doubt  TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE refreshes (
   owner TEXT    PRIMARY KEY NOT NULL COLLATE NOCASE,
   at    INTEGER NOT NULL

@@ -286,11 +286,15 @@ impl Run {
         assert!(self.status.signal().is_some(), "{self}");
     }
 
-    /// Panics when neither output has the text.
+    /// Panics when neither output has the text, wherever lines are broken.
     #[track_caller]
     pub(crate) fn expect_text(&self, text: &str) {
-        let said = self.stdout.contains(text) || self.stderr.contains(text);
-        assert!(said, "no «{text}» in: {self}");
+        let unwrapped = |output: &str| output.split_whitespace().collect::<Vec<_>>().join(" ");
+        let has = |output: &str| output.contains(text) || unwrapped(output).contains(text);
+        assert!(
+            has(&self.stdout) || has(&self.stderr),
+            "no «{text}» in: {self}"
+        );
     }
 
     /// Standard output as JSON.

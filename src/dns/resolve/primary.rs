@@ -24,6 +24,15 @@ pub struct Start {
     pub primary: Name,
 }
 
+/// A zone's primary, found by its SOA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPrimary {
+    /// Where it listens, in the order to be tried.
+    pub addresses: Vec<SocketAddr>,
+    /// The zone's name servers, it among them.
+    pub name_servers: Vec<Name>,
+}
+
 /// Why a zone's primary is not known.
 ///
 /// Its text is complete, causes included, so it has no source.
@@ -107,8 +116,8 @@ impl Resolver {
         Err(no_zone(owner))
     }
 
-    /// The addresses of a zone's primary: MNAME, when it is one of the zone's name servers.
-    pub async fn primary(&self, start: &Start) -> Result<Vec<SocketAddr>, PrimaryError> {
+    /// A zone's primary: MNAME, when it is one of the zone's name servers.
+    pub async fn primary(&self, start: &Start) -> Result<FoundPrimary, PrimaryError> {
         let Start { zone, primary } = start;
         let reply = self.ask(zone, RecordType::NS).await?;
         let name_servers = name_servers_in(&reply);
@@ -127,7 +136,22 @@ impl Resolver {
             });
         }
         let at_port = |address| SocketAddr::new(address, self.primary_port);
-        Ok(addresses.into_iter().map(at_port).collect())
+        Ok(FoundPrimary {
+            addresses: addresses.into_iter().map(at_port).collect(),
+            name_servers,
+        })
+    }
+
+    /// True when the server at this address is one of the zone's name servers.
+    pub async fn is_name_server(&self, found: &FoundPrimary, address: SocketAddr) -> bool {
+        for name in &found.name_servers {
+            // One that cannot be looked up is none for now.
+            let addresses = self.addresses(name).await.unwrap_or_default();
+            if address.port() == self.primary_port && addresses.contains(&address.ip()) {
+                return true;
+            }
+        }
+        false
     }
 
     async fn ask(&self, name: &Name, record_type: RecordType) -> Result<Reply, ResolveError> {
@@ -201,7 +225,7 @@ mod tests {
     ) -> Result<Vec<SocketAddr>, PrimaryError> {
         let resolver = resolver(script).await;
         let start = resolver.start_of(&name(OWNER)).await?;
-        resolver.primary(&start).await
+        Ok(resolver.primary(&start).await?.addresses)
     }
 
     /// A zone whose MNAME is ns1, with these name servers; ns1 has an address.

@@ -118,7 +118,7 @@ async fn zones_of_one_primary_share_its_lookup_and_its_connection_for_good() {
         let read = config
             .zones
             .iter()
-            .map(|zone| connections.observe(zone, &resolver));
+            .map(|zone| connections.observe(zone, &resolver, None));
         for observed in join_all(read).await {
             assert_eq!(observed.unwrap().server, address);
         }
@@ -150,7 +150,7 @@ async fn a_zone_whose_primary_is_not_found_says_why_and_others_go_on() {
     let connections = Connections::new(&config);
 
     let error = connections
-        .observe(&config.zones[0], &resolver)
+        .observe(&config.zones[0], &resolver, None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_zone_whose_primary_is_not_found_says_why_and_others_go_on() {
         "the primary of _vlmcs._tcp.test. was not found: the name server answered SERVFAIL for \
          _vlmcs._tcp.test.; or name the primary with servers = [\"…\"]"
     );
-    let observed = connections.observe(&config.zones[1], &resolver).await;
+    let observed = connections.observe(&config.zones[1], &resolver, None).await;
     assert_eq!(observed.unwrap().server, address);
 }
 
@@ -177,9 +177,9 @@ async fn a_failed_search_is_tried_again() {
     let connections = Connections::new(&config);
     let zone = &config.zones[0];
 
-    assert!(connections.observe(zone, &resolver).await.is_err());
+    assert!(connections.observe(zone, &resolver, None).await.is_err());
     repair.send(true).unwrap();
-    assert!(connections.observe(zone, &resolver).await.is_ok());
+    assert!(connections.observe(zone, &resolver, None).await.is_ok());
 }
 
 /// The key that a request to a zone's server is signed with.

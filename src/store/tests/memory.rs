@@ -127,6 +127,7 @@ impl Model {
                 .iter()
                 .map(|(host, at)| (host.clone(), HostMemory { last_up: Some(*at) }))
                 .collect(),
+            homes: BTreeMap::new(),
             contests: self
                 .contests
                 .iter()

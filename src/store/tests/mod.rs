@@ -4,6 +4,7 @@ mod daemon;
 mod durability;
 mod health;
 mod history;
+mod homes;
 mod memory;
 mod overrides;
 mod pause;
@@ -88,6 +89,7 @@ fn intent(zone: &str, second: i64, removed: &[&str], added: &[&str]) -> Intent {
         removed: removed.iter().copied().map(name).collect(),
         digest: "sha256:00".into(),
         actor: "timer".into(),
+        stays: false,
     }
 }
 

@@ -1,11 +1,12 @@
-//! What a run that may write learns of records that somebody else moves back.
+//! What a run that may write learns: who moves our records back, and what the servers that zones stay
+//! with publish.
 
 use futures_util::stream::{self, StreamExt};
 use tracing::warn;
 
 use crate::exit::chain;
-use crate::model::OutcomeKind;
-use crate::plan::contests_after;
+use crate::model::{OutcomeKind, Published, Zone};
+use crate::plan::{ZonePlan, contests_after};
 use crate::store::{RunLock, Store};
 
 use super::{Context, ZONES_AT_ONCE, ZoneReport};
@@ -14,7 +15,7 @@ use super::{Context, ZONES_AT_ONCE, ZoneReport};
 ///
 /// To be called before the pending zones are applied, by everyone who may apply; a dry run notes
 /// nothing. A run in [`super::Mode::Apply`] notes what it saw by itself.
-pub async fn note_contests(
+pub async fn note_at_rest(
     context: Context<'_>,
     store: &Store,
     _lock: &RunLock,
@@ -25,18 +26,21 @@ pub async fn note_contests(
         plan.is_ok_and(|plan| !plan.is_pending())
     });
     stream::iter(at_rest)
-        .for_each_concurrent(ZONES_AT_ONCE, |report| note(context, store, report))
+        .for_each_concurrent(ZONES_AT_ONCE, |report| async move {
+            note(context, store, report).await;
+            note_seen(context, store, report).await;
+        })
         .await;
 }
 
-/// True when [`note_contests`] has something to note, for those who do not hold the run lock.
-pub fn has_contests_to_note(context: Context<'_>, reports: &[ZoneReport]) -> bool {
+/// True when [`note_at_rest`] has something to note, for those who do not hold the run lock.
+pub fn has_news_at_rest(context: Context<'_>, reports: &[ZoneReport]) -> bool {
     reports.iter().any(|report| {
         let zone = context.config.zones.get(report.index);
         let plan = report.plan.as_ref().ok().filter(|plan| !plan.is_pending());
         zone.zip(plan).is_some_and(|(zone, plan)| {
             let input = context.plan_input(zone, &plan.observed);
-            contests_after(&input, plan, false).is_some()
+            contests_after(&input, plan, false).is_some() || is_news(context, zone, plan)
         })
     })
 }
@@ -58,4 +62,30 @@ pub(super) async fn note(context: Context<'_>, store: &Store, report: &ZoneRepor
     if let Err(error) = store.keep_contests(zone.owner.clone(), contests).await {
         warn!(zone = %zone.name, "who undoes our changes could not be noted: {}", chain(&error));
     }
+}
+
+/// Notes what the server that the zone stays with publishes, as far as that is news.
+async fn note_seen(context: Context<'_>, store: &Store, report: &ZoneReport) {
+    let (Some(zone), Ok(plan)) = (context.config.zones.get(report.index), &report.plan) else {
+        return;
+    };
+    if !is_news(context, zone, plan) {
+        return;
+    }
+    let observed = &plan.observed;
+    let published = Published::of(observed);
+    let saw = store.saw(zone.owner.clone(), observed.server, published);
+    if let Err(error) = saw.await {
+        warn!(zone = %zone.name, "what {} publishes could not be noted: {}", observed.server, chain(&error));
+    }
+}
+
+/// True when the server that the zone stays with was read, and shows what is not remembered of it.
+fn is_news(context: Context<'_>, zone: &Zone, plan: &ZonePlan) -> bool {
+    let home = context.memory.home(&zone.owner);
+    home.filter(|home| home.server == plan.observed.server)
+        .is_some_and(|home| {
+            let known = home.published.as_ref();
+            !known.is_some_and(|published| published.is_in(&plan.observed))
+        })
 }

@@ -1,0 +1,102 @@
+//! The table of homes: the server that each RRset stays with, where there is a choice.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use rusqlite::{Connection, Row, params};
+
+use super::journal::{StoredRrset, from_json, name, server, to_json};
+use crate::model::{Home, Memory, Name, Outcome, OutcomeKind, Published, Rcode};
+
+const HOMES: &str = "SELECT owner, server, rrset, doubt FROM homes";
+
+/// Fails when the table is missing.
+pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare(HOMES).map(|_statement| ())
+}
+
+/// Puts every home into the memory.
+pub(super) fn read(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(HOMES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(home) = home(row)? {
+            memory.homes.insert(name(row, 0)?, home);
+        }
+    }
+    Ok(())
+}
+
+/// `None`: the only update so far changed nothing.
+fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
+    let (stays, doubt): (Option<String>, Option<String>) = (row.get(1)?, row.get(3)?);
+    if doubt.is_some() {
+        return Ok(Some(Home {
+            server: server(row, 3)?,
+            published: None,
+        }));
+    }
+    if stays.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Home {
+        server: server(row, 1)?,
+        published: published(row)?,
+    }))
+}
+
+fn published(row: &Row<'_>) -> rusqlite::Result<Option<Published>> {
+    let rrset: Option<String> = row.get(2)?;
+    if rrset.is_none() {
+        return Ok(None);
+    }
+    let rrset: StoredRrset<'_> = from_json(row, 2)?;
+    Ok(Some(Published {
+        ttl: rrset.ttl,
+        records: rrset.records.into_owned(),
+    }))
+}
+
+/// From here on the server `?2` may have written the RRset of `?1`.
+pub(super) const DOUBT: &str = "INSERT INTO homes (owner, doubt) VALUES (?1, ?2)
+     ON CONFLICT DO UPDATE SET doubt = excluded.doubt";
+
+/// Ends the doubt that the change `?1` began; `?2` is an [`end_of`].
+pub(super) const SETTLE: &str = "UPDATE homes
+     SET server = CASE ?2 WHEN 'untouched' THEN homes.server ELSE doubt END,
+         rrset = CASE ?2 WHEN 'written' THEN after WHEN 'untouched' THEN rrset END,
+         doubt = NULL
+     FROM changes
+     WHERE changes.id = ?1 AND homes.owner = changes.owner AND doubt = changes.server";
+
+/// What an outcome says of the server: `written` as planned, `untouched`, or `touched`, but how is
+/// not known.
+pub(super) fn end_of(outcome: &Outcome) -> &'static str {
+    match outcome.kind {
+        OutcomeKind::Applied => "written",
+        OutcomeKind::Unknown => "touched",
+        // Something was done, but not what was planned.
+        OutcomeKind::Failed if outcome.rcode == Some(Rcode::NOERROR) => "touched",
+        OutcomeKind::Refused | OutcomeKind::Stale | OutcomeKind::Failed => "untouched",
+    }
+}
+
+/// Notes what the server that an RRset stays with publishes; another server's changes nothing.
+pub(super) fn saw(
+    connection: &Connection,
+    owner: &Name,
+    server: SocketAddr,
+    published: &Published,
+) -> rusqlite::Result<()> {
+    let rrset = StoredRrset {
+        ttl: published.ttl,
+        mixed_ttl: false,
+        records: Cow::Borrowed(&published.records),
+    };
+    connection
+        .execute(
+            "UPDATE homes SET rrset = ?3 WHERE owner = ?1 AND server = ?2 AND doubt IS NULL",
+            params![owner.to_string(), server.to_string(), to_json(&rrset)?],
+        )
+        .map(|_rows| ())
+}
