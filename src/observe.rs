@@ -13,6 +13,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
+mod name_servers;
+
+pub use name_servers::{copy, name_servers};
+
 use std::fmt;
 use std::net::SocketAddr;
 

@@ -41,7 +41,7 @@ pub struct Resolver {
     hosts: Hosts,
     /// A configuration that cannot be used stops only those lookups that need a name server.
     servers: Result<TokioResolver, ResolveError>,
-    /// Where the primaries found listen.
+    /// Where the primaries and other name servers found listen.
     primary_port: u16,
 }
 
@@ -120,7 +120,7 @@ impl Resolver {
         }
     }
 
-    /// Takes this port as the one where primaries listen, in place of 53.
+    /// Takes this port as the one where primaries and other name servers listen, in place of 53.
     #[must_use]
     pub fn with_primary_port(self, primary_port: u16) -> Self {
         Self {

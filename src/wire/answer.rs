@@ -40,8 +40,23 @@ pub struct Soa {
     pub mname: Name,
     /// The zone's serial.
     pub serial: u32,
+    /// How long copies and the word that there is no record may live.
+    pub timers: Timers,
     /// False when the answer was NXDOMAIN.
     pub name_exists: bool,
+}
+
+/// The times in an SOA (RFC 1035 §3.3.13), in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timers {
+    /// A secondary asks for a new serial so often.
+    pub refresh: u32,
+    /// So often where the last time failed.
+    pub retry: u32,
+    /// A secondary that reaches nobody serves the zone no longer than this.
+    pub expire: u32,
+    /// A resolver keeps the word that there is no record no longer than this (RFC 2308 §5).
+    pub negative_ttl: u32,
 }
 
 /// Why an answer cannot be believed.
@@ -198,6 +213,26 @@ pub fn soa(bytes: &[u8], name: &Name) -> Result<Soa, AnswerError> {
     let (record, data) = only_soa(&message.answers)?
         .ok_or_else(|| malformed("ANSWER holds records, but no SOA record"))?;
     read_soa(record, data, true)
+}
+
+/// Reads the answer to `zone NS`: the zone's name servers, in the order of [`Name`]; none where the
+/// zone has no such records.
+pub fn name_servers(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
+    let message = authoritative(bytes, zone, RecordType::NS)?;
+    if message.answers.is_empty() {
+        negative(&message, zone)?;
+        return Ok(Vec::new());
+    }
+    require_existence(&message)?;
+    let mut servers = Vec::with_capacity(message.answers.len());
+    for record in &message.answers {
+        if let RData::NS(server) = &record.data {
+            servers.push(name(server)?);
+        }
+    }
+    servers.sort();
+    servers.dedup();
+    Ok(servers)
 }
 
 /// Reads the answer to an UPDATE (RFC 2136 §3.8): its header is all that counts.
@@ -370,6 +405,12 @@ fn read_soa(record: &Record, data: &SOA, name_exists: bool) -> Result<Soa, Answe
         zone: name(&record.name)?,
         mname: name(&data.mname)?,
         serial: data.serial,
+        timers: Timers {
+            refresh: data.refresh.cast_unsigned(),
+            retry: data.retry.cast_unsigned(),
+            expire: data.expire.cast_unsigned(),
+            negative_ttl: record.ttl.min(data.minimum),
+        },
         name_exists,
     })
 }

@@ -6,7 +6,7 @@
 //! named.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{Name as WireName, RData, RecordType};
@@ -128,26 +128,37 @@ impl Resolver {
                 name_servers,
             });
         }
-        let addresses = self.addresses(primary).await?;
+        let addresses = self.name_server(primary).await?;
         if addresses.is_empty() {
             return Err(PrimaryError::NoAddress {
                 zone: zone.clone(),
                 primary: primary.clone(),
             });
         }
-        let at_port = |address| SocketAddr::new(address, self.primary_port);
         Ok(FoundPrimary {
-            addresses: addresses.into_iter().map(at_port).collect(),
+            addresses,
             name_servers,
         })
+    }
+
+    /// Where the name server of this name listens; empty when the name has no address.
+    pub async fn name_server(&self, name: &Name) -> Result<Vec<SocketAddr>, ResolveError> {
+        let addresses = self.addresses(name).await?;
+        Ok(self.at_port(addresses))
+    }
+
+    /// Where name servers at these addresses listen.
+    pub fn at_port(&self, addresses: Vec<IpAddr>) -> Vec<SocketAddr> {
+        let at_port = |address| SocketAddr::new(address, self.primary_port);
+        addresses.into_iter().map(at_port).collect()
     }
 
     /// True when the server at this address is one of the zone's name servers.
     pub async fn is_name_server(&self, found: &FoundPrimary, address: SocketAddr) -> bool {
         for name in &found.name_servers {
             // One that cannot be looked up is none for now.
-            let addresses = self.addresses(name).await.unwrap_or_default();
-            if address.port() == self.primary_port && addresses.contains(&address.ip()) {
+            let addresses = self.name_server(name).await.unwrap_or_default();
+            if addresses.contains(&address) {
                 return true;
             }
         }

@@ -81,6 +81,12 @@ fn corp_soa(name_exists: bool) -> Soa {
         zone: own("corp.example."),
         mname: own("ns1.corp.example."),
         serial: 7,
+        timers: Timers {
+            refresh: 1,
+            retry: 1,
+            expire: 1,
+            negative_ttl: 1,
+        },
         name_exists,
     }
 }
@@ -497,4 +503,38 @@ proptest! {
         let name = own(&labels.join("."));
         prop_assert!(matches!(srv(&query(&name, RecordType::SRV), &name), Err(AnswerError::Malformed(_))));
     }
+}
+
+#[test]
+fn name_servers_are_the_zones_own() {
+    let zone = own("corp.example.");
+    let answer = |edit: &dyn Fn(&mut Message)| {
+        let mut message = Message::response(0, OpCode::Query);
+        message.metadata.authoritative = true;
+        message.add_query(Query::query(wire("corp.example."), RecordType::NS));
+        edit(&mut message);
+        message.to_vec().unwrap()
+    };
+    let ns = |target: &str| record("corp.example.", 60, RData::NS(NS(wire(target))));
+    let two = answer(&|message| {
+        message.add_answer(ns("ns2.corp.example."));
+        message.add_answer(ns("ns1.corp.example."));
+    });
+    assert_eq!(
+        name_servers(&two, &zone),
+        Ok(vec![own("ns1.corp.example."), own("ns2.corp.example.")])
+    );
+    let none = answer(&|message| {
+        message.add_authority(soa_record("corp.example."));
+    });
+    assert_eq!(name_servers(&none, &zone), Ok(vec![]));
+    // The parent's word on its child is a referral, not an answer.
+    let referral = answer(&|message| {
+        message.metadata.authoritative = false;
+        message.add_authority(ns("ns1.corp.example."));
+    });
+    assert!(matches!(
+        name_servers(&referral, &zone),
+        Err(AnswerError::Referral { .. })
+    ));
 }
