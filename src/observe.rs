@@ -15,7 +15,7 @@
 
 mod name_servers;
 
-pub use name_servers::{copy, name_servers};
+pub use name_servers::{copy, listening, name_servers};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -75,6 +75,16 @@ pub enum Cause {
     /// A name above or below the owner is too long to ask for.
     #[error("{0}")]
     Name(NameError),
+}
+
+impl ObserveError {
+    /// The cause at the server that was tried last, without the zone and the server.
+    pub fn cause(&self) -> String {
+        match self.tried.last() {
+            Some((_server, cause)) => cause.to_string(),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl Cause {

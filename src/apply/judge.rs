@@ -21,7 +21,7 @@
 
 use std::net::SocketAddr;
 
-use crate::model::{Change, Name, Observed, Outcome, OutcomeKind, Rcode, Srv};
+use crate::model::{Change, Name, Observed, Outcome, OutcomeKind, Published, Rcode, Srv};
 use crate::plan::ZonePlan;
 
 /// What came back for an update.
@@ -347,11 +347,7 @@ fn said(answer: &Answer, server: SocketAddr) -> String {
 }
 
 fn shown(observed: &Observed) -> String {
-    if observed.records.is_empty() {
-        return "empty".to_owned();
-    }
-    let records: Vec<String> = observed.records.iter().map(Srv::to_string).collect();
-    format!("{} ttl={}", records.join(", "), ttl_text(observed.ttl))
+    Published::of(observed).to_string()
 }
 
 fn ttl_text(ttl: Option<u32>) -> String {

@@ -125,9 +125,20 @@ pub(super) async fn apply(
             (None, false) => OnConflict::OnlySameChanges,
         },
     };
-    pending
+    let applied = pending
         .apply(context, writing, arguments.yes, session)
-        .await
+        .await?;
+    drop(lock);
+    session.follow(config, &connections, &applied.written).await;
+    Ok(applied.status)
+}
+
+/// What became of a plan.
+pub(super) struct Applied {
+    /// The exit status.
+    pub(super) status: ExitStatus,
+    /// The zones that were written.
+    pub(super) written: Vec<ZoneReport>,
 }
 
 /// What a plan that was shown would do, and the exit status so far.
@@ -192,14 +203,18 @@ impl Pending {
         writing: Writing<'_>,
         yes: bool,
         session: &Session<'_>,
-    ) -> Result<ExitStatus, Failure> {
+    ) -> Result<Applied, Failure> {
         let asks_again = !yes && writing.on_conflict != OnConflict::Stop;
         for question in 0..QUESTIONS {
             if self.work.is_empty() {
                 break;
             }
             if question > 0 && !self.is_agreed(context, yes, session).await? {
-                return Ok(self.left());
+                let written = std::mem::take(&mut self.settled.written);
+                return Ok(Applied {
+                    status: self.left(),
+                    written,
+                });
             }
             let reports = reconcile::run_once(context, self.work, Mode::Apply(writing)).await;
             session.hook(&reports, writing.actor);
@@ -211,7 +226,10 @@ impl Pending {
                 self.settled.status = self.settled.status.and(ExitStatus::Stale);
             }
         }
-        Ok(self.settled.status)
+        Ok(Applied {
+            status: self.settled.status,
+            written: self.settled.written,
+        })
     }
 }
 
@@ -254,12 +272,15 @@ pub(super) async fn check_verdicts(
 /// What is done with, and the exit status so far.
 struct Settled {
     status: ExitStatus,
+    /// The zones that were written.
+    written: Vec<ZoneReport>,
 }
 
 impl Default for Settled {
     fn default() -> Self {
         Self {
             status: ExitStatus::Done,
+            written: Vec::new(),
         }
     }
 }
@@ -303,7 +324,11 @@ impl Settled {
                         edge::data(&render::text::nothing_left(&plan.zone));
                     }
                     self.zone(&plan);
-                    self.outcome(report.outcome.map(|outcome| outcome.kind));
+                    self.outcome(report.outcome.as_ref().map(|outcome| outcome.kind));
+                    self.written.push(ZoneReport {
+                        plan: Ok(plan),
+                        ..report
+                    });
                 }
             }
         }

@@ -275,9 +275,16 @@ impl Failover<'_> {
         };
         let result = pending.apply(context, writing, yes, self.session).await;
         // The overrides stand, however it ended.
-        let status = *result.as_ref().unwrap_or(&ExitStatus::Failed);
+        let status = result
+            .as_ref()
+            .map_or(ExitStatus::Failed, |applied| applied.status);
         edge::data(&self.end(&still_published, status));
-        Ok(result?)
+        drop(lock);
+        let written = result?.written;
+        self.session
+            .follow(self.config, self.connections, &written)
+            .await;
+        Ok(status)
     }
 
     /// Shows what would change; nothing is stored.

@@ -100,11 +100,28 @@ async fn roll_back(
         actor: &edge::actor(&format!("rollback of {id}")),
         on_conflict: OnConflict::Stop,
     };
-    let outcome = ground.apply(context, &rollback, writing).await?;
+    let reports = ground.apply(context, &rollback, writing).await;
+    let outcome = outcome_in(&reports, session)?;
     if matches!(outcome, OutcomeKind::Applied | OutcomeKind::Unknown) {
         hold(&store, id, &rollback.holds, until).await?;
     }
+    drop(lock);
+    session.follow(config, &connections, &reports).await;
     Ok(status.and(apply::status_of(outcome)))
+}
+
+/// What became of the update, told.
+fn outcome_in(reports: &[ZoneReport], session: &Session<'_>) -> Result<OutcomeKind, Failure> {
+    let mut outcomes = reports
+        .iter()
+        .filter_map(|report| Some((&report.zone, report.outcome.as_ref()?)));
+    let Some((zone, outcome)) = outcomes.next() else {
+        session.check_interrupt()?;
+        let text = "nothing was changed: the zone is gone from the configuration";
+        return Err(Failure::new(ExitStatus::Failed, text));
+    };
+    edge::data(&render::text::outcome(zone, outcome, edge::layout()));
+    Ok(outcome.kind)
 }
 
 /// The zone that the change was made in.
@@ -215,24 +232,12 @@ impl Ground<'_> {
         context: Context<'_>,
         rollback: &Rollback,
         writing: Writing<'_>,
-    ) -> Result<OutcomeKind, Failure> {
+    ) -> Vec<ZoneReport> {
         let work = vec![Work {
             zone: self.index,
             planned: Some(rollback.plan.clone()),
         }];
-        let reports = reconcile::run_once(context, work, Mode::Apply(writing)).await;
-        let outcome = reports.into_iter().find_map(|report| report.outcome);
-        let Some(outcome) = outcome else {
-            self.session.check_interrupt()?;
-            let text = "nothing was changed: the zone is gone from the configuration";
-            return Err(Failure::new(ExitStatus::Failed, text));
-        };
-        edge::data(&render::text::outcome(
-            &self.zone.name,
-            &outcome,
-            edge::layout(),
-        ));
-        Ok(outcome.kind)
+        reconcile::run_once(context, work, Mode::Apply(writing)).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::{self, Config};
@@ -14,13 +15,19 @@ use crate::exit::{ExitStatus, chain};
 use crate::hooks::Hooks;
 use crate::model::{Host, Name, Verdicts};
 use crate::progress::Bars;
-use crate::reconcile::{self, Interrupt, Interrupter, Recalled, Surroundings, ZoneReport};
+use crate::reconcile::{
+    self, Connections, FOLLOW, FollowGround, Interrupt, Interrupter, Recalled, Surroundings,
+    ZoneReport,
+};
 pub(super) use crate::reconcile::{assemble, work};
-use crate::render::hook;
 use crate::render::pause::Daemon;
+use crate::render::{self, hook};
 use crate::store::Store;
 
 use super::{Failure, Selection, edge};
+
+/// A wait that is longer is announced.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What a command's asynchronous part stands in.
 pub(super) struct Session<'a> {
@@ -65,6 +72,33 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Waits until the other servers of the zones that were written publish the same, for a while,
+    /// and tells of them. The run lock is not needed for it.
+    pub(super) async fn follow(
+        &self,
+        config: &Config,
+        connections: &Connections,
+        written: &[ZoneReport],
+    ) {
+        let ground = FollowGround {
+            config,
+            surroundings: self.surroundings(),
+            connections,
+        };
+        let following = reconcile::follow(ground, written, FOLLOW);
+        let mut following = std::pin::pin!(following);
+        let copies = match timeout(SOON, &mut following).await {
+            Ok(copies) => copies,
+            Err(_elapsed) => {
+                edge::note(&format!(
+                    "waiting up to {FOLLOW:?} for the other name servers; Ctrl-C ends the waiting"
+                ));
+                following.await
+            }
+        };
+        edge::data(&render::copies::copies(&copies, edge::layout()));
     }
 
     /// Asks on the terminal; without one the answer must stand on the command line.

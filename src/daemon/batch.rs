@@ -48,15 +48,20 @@ impl Ground {
         }
     }
 
+    /// What is given from outside.
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            resolver: &self.resolver,
+            progress: &Quiet,
+            interrupt: &self.interrupt,
+        }
+    }
+
     /// What a run stands on with these verdicts and this memory.
     pub(super) fn context<'a>(&'a self, verdicts: &'a Verdicts, memory: &'a Memory) -> Context<'a> {
         Context {
             config: &self.config,
-            surroundings: Surroundings {
-                resolver: &self.resolver,
-                progress: &Quiet,
-                interrupt: &self.interrupt,
-            },
+            surroundings: self.surroundings(),
             connections: &self.connections,
             verdicts,
             memory,

@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 
 use super::alerts::{OpenAlerts, Scope};
 use super::batch::{Batch, Ground, Obstacle, Reconciled};
+use super::following::{self, Following};
 use super::hosts::Hosts;
 use super::polling::{Polling, Said};
 use super::probing::{Answered, Probers, jitter};
@@ -110,6 +111,7 @@ pub(super) struct Keeper<'a> {
     said: Said,
     schedule: Schedule,
     walks: FuturesUnordered<Walk>,
+    following: Following,
     began: Timestamp,
     refresh: Option<Refresh>,
     next_refresh: Instant,
@@ -175,6 +177,7 @@ impl<'a> Keeper<'a> {
                 cause,
             ),
             walks: FuturesUnordered::new(),
+            following: Following::default(),
             began: Timestamp::now(),
             refresh: None,
             next_refresh: Instant::now(),
@@ -218,6 +221,7 @@ impl<'a> Keeper<'a> {
                 Some(kept) = self.kept.1.recv() => self.take_kept(kept),
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
+                copies = self.following.next() => following::tell(&copies),
                 () = until(due) => self.walk_due(),
                 wait = of_option(&mut self.refresh) => {
                     self.refresh = None;
@@ -399,6 +403,7 @@ impl<'a> Keeper<'a> {
             self.note_waiting(report);
             self.tell_zone(report, &done);
         }
+        self.following.start(&self.ground, &done.reports);
         // The sample may have come while the zone was walked through.
         self.wake_those_who_waited("a sample");
         (self.ears.listener)(Event::Reconciled {

@@ -16,6 +16,7 @@
 
 mod alerts;
 mod batch;
+mod following;
 mod hosts;
 mod keeper;
 mod notify;

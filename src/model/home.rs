@@ -1,5 +1,6 @@
 //! The server that a zone stays with.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use super::{Observed, Srv};
@@ -35,5 +36,22 @@ impl Published {
     /// True when an observation shows this RRset.
     pub fn is_in(&self, observed: &Observed) -> bool {
         self.ttl == observed.ttl && self.records == observed.records
+    }
+}
+
+/// `0 0 1688 kms1.corp.example. ttl=3600`, or `empty`.
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.records.is_empty() {
+            return f.write_str("empty");
+        }
+        for (index, record) in self.records.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{record}")?;
+        }
+        match self.ttl {
+            Some(ttl) => write!(f, " ttl={ttl}"),
+            None => Ok(()),
+        }
     }
 }

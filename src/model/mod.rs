@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod change;
+pub mod copy;
 pub mod history;
 pub mod home;
 pub mod host;
@@ -24,6 +25,7 @@ pub mod zone;
 
 pub use alert::{Alert, AlertIdentity, AlertKind};
 pub use change::{Change, ChangeKind, Reason, ReasonCode};
+pub use copy::{CopyState, ServerCopy, ZoneCopies};
 pub use history::{ChangeId, Ended, HistoryEntry};
 pub use home::{Home, Published};
 pub use host::{Check, Health, Host, Role};

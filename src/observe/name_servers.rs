@@ -1,21 +1,58 @@
 //! A zone's name servers, and the copy that one of them has.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hickory_proto::rr::RecordType;
 
 use super::{Cause, observe_owner};
 use crate::dns::exchange::{Exchange, Settings};
+use crate::dns::resolve::Resolver;
 use crate::model::{Name, Observed};
 use crate::wire::answer;
 use crate::wire::query::query;
 
 /// Asks a server of the zone for the zone's name servers; `zone` is the zone to update.
 ///
-/// Where they listen, [`crate::dns::resolve::Resolver::name_server`] tells.
+/// Where they listen, [`listening`] tells.
 pub async fn name_servers(exchange: &Exchange, zone: &Name) -> Result<Vec<Name>, Cause> {
     let answer = exchange.read(query(zone, RecordType::NS)).await;
     answer::name_servers(&answer.map_err(Cause::Exchange)?, zone).map_err(Cause::Answer)
+}
+
+/// Where a zone's name server listens, or why that is not known, for people.
+///
+/// One in the zone itself is asked of the zone's server, which knows best, and is found even where
+/// this machine resolves through another view; any other is asked of the system's resolver.
+pub async fn listening(
+    exchange: &Exchange,
+    zone: &Name,
+    name: &Name,
+    resolver: &Resolver,
+) -> Result<Vec<SocketAddr>, String> {
+    let addresses = if name.is_within(zone) {
+        let (v4, v6) = tokio::join!(
+            ask_addresses(exchange, name, RecordType::A),
+            ask_addresses(exchange, name, RecordType::AAAA),
+        );
+        let both = v4.and_then(|v4| v6.map(|v6| [v4, v6].concat()));
+        both.map_err(|cause| cause.to_string())
+    } else {
+        let found = resolver.addresses(name).await;
+        found.map_err(|error| error.to_string())
+    }?;
+    match addresses.is_empty() {
+        true => Err("its name has no address".to_owned()),
+        false => Ok(resolver.at_port(addresses)),
+    }
+}
+
+async fn ask_addresses(
+    exchange: &Exchange,
+    name: &Name,
+    record_type: RecordType,
+) -> Result<Vec<IpAddr>, Cause> {
+    let answer = exchange.read(query(name, record_type)).await;
+    answer::addresses(&answer.map_err(Cause::Exchange)?, name, record_type).map_err(Cause::Answer)
 }
 
 /// Reads the RRset of `owner` and its zone's serial from the name server at an address, unsigned

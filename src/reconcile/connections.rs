@@ -140,8 +140,7 @@ impl Connections {
                     text: format!("the primary of {} was not found: {error}", zone.owner),
                 })?
         } else {
-            let configured = self.configured(zone).map(|server| server.address);
-            configured.collect()
+            self.configured_addresses(zone).collect()
         };
         // A stable sort: the others keep their order.
         addresses.sort_by_key(|address| Some(*address) != stays);
@@ -191,6 +190,19 @@ impl Connections {
         self.open(address, key).map(Some)
     }
 
+    /// The connection to a server that is only read, unsigned, such as a zone's secondary.
+    pub fn unsigned(&self, address: SocketAddr) -> Connection {
+        self.keep(address, None, || Connection {
+            overhead: 0,
+            exchange: Exchange::new(address, None, Settings::default()),
+        })
+    }
+
+    /// The addresses of the zone's servers in the configuration, in the order to be tried.
+    pub fn configured_addresses(&self, zone: &Zone) -> impl Iterator<Item = SocketAddr> {
+        self.configured(zone).map(|server| server.address)
+    }
+
     /// The zone's servers in the configuration, in the order to be tried.
     fn configured(&self, zone: &Zone) -> impl Iterator<Item = &Server> {
         zone.servers
@@ -199,24 +211,26 @@ impl Connections {
     }
 
     fn open(&self, address: SocketAddr, key: Option<&str>) -> Result<Connection, ZoneError> {
-        let signing = match key {
-            None => None,
-            Some(name) => Some(self.keys.get(name).ok_or_else(|| ZoneError {
-                server: Some(address.to_string()),
-                text: format!("key {name}: is not configured"),
-            })?),
+        let Some(name) = key else {
+            return Ok(self.unsigned(address));
         };
+        let signing = self.keys.get(name).ok_or_else(|| ZoneError {
+            server: Some(address.to_string()),
+            text: format!("key {name}: is not configured"),
+        })?;
+        Ok(self.keep(address, key, || signing.clone().connect(address)))
+    }
+
+    /// The connection kept for this address and key, made where there is none.
+    fn keep(
+        &self,
+        address: SocketAddr,
+        key: Option<&str>,
+        make: impl FnOnce() -> Connection,
+    ) -> Connection {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = open
-            .entry((address, key.map(str::to_owned)))
-            .or_insert_with(|| match signing {
-                Some(signing) => signing.clone().connect(address),
-                None => Connection {
-                    overhead: 0,
-                    exchange: Exchange::new(address, None, Settings::default()),
-                },
-            });
-        Ok(connection.clone())
+        let endpoint = (address, key.map(str::to_owned));
+        open.entry(endpoint).or_insert_with(make).clone()
     }
 }
 

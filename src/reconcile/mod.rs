@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod connections;
+mod follow;
 mod ground;
 mod notes;
 mod others;
@@ -17,6 +18,7 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::Connections;
+pub use follow::{FOLLOW, FollowGround, follow};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };

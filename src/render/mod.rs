@@ -6,6 +6,7 @@
 //! json, nagios                         what programs read
 //! history                              recorded changes, for people and programs
 //! probe                                what `probe` found, as text and JSON
+//! copies                               what other servers publish after an update
 //! explain                              what codes and events mean, as text and JSON
 //! hook                                 what `on_change` and `on_alert` read
 //! ```
@@ -14,6 +15,7 @@
 //!
 //! Text is always styled; the edge strips what its stream cannot show.
 
+pub mod copies;
 pub mod explain;
 pub mod failover;
 pub mod history;

@@ -10,7 +10,7 @@ use crate::plan::{Plan, PlannedHost, ZoneError, ZonePlan};
 use super::lines::{self, Line, Section, Tone, fold};
 pub use super::lines::{Layout, counted};
 
-const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 const MAGENTA: Style = AnsiColor::Magenta.on_default();

@@ -4,6 +4,8 @@
 //! question asked is an error: a lame server, a referral, an alias, a cut message, a negative
 //! answer without its SOA. Each error says what an administrator does about it.
 
+use std::net::IpAddr;
+
 use hickory_proto::op::{Header, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{DNSClass, RData, Record, RecordType};
@@ -233,6 +235,22 @@ pub fn name_servers(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError>
     servers.sort();
     servers.dedup();
     Ok(servers)
+}
+
+/// Reads the answer to `name A` or `name AAAA`; none where it has no such record.
+pub fn addresses(
+    bytes: &[u8],
+    name: &Name,
+    record_type: RecordType,
+) -> Result<Vec<IpAddr>, AnswerError> {
+    let message = authoritative(bytes, name, record_type)?;
+    if message.answers.is_empty() {
+        negative(&message, name)?;
+        return Ok(Vec::new());
+    }
+    require_existence(&message)?;
+    let data = message.answers.iter().map(|record| &record.data);
+    Ok(data.filter_map(RData::ip_addr).collect())
 }
 
 /// Reads the answer to an UPDATE (RFC 2136 §3.8): its header is all that counts.

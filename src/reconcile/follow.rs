@@ -1,0 +1,184 @@
+//! After a zone was written: its other servers, until they publish the same.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{Instant, sleep};
+
+use crate::config::Config;
+use crate::model::{
+    CopyState, Name, Observed, OutcomeKind, Published, ServerCopy, Zone, ZoneCopies,
+};
+use crate::observe::{listening, name_servers, observe};
+use crate::plan::ZonePlan;
+
+use super::{Connections, Surroundings, ZONES_AT_ONCE, ZoneReport};
+
+/// How long a command follows the other servers: time for NOTIFY and a transfer (RFC 1996), not
+/// for replication that goes by a schedule.
+pub const FOLLOW: Duration = Duration::from_secs(20);
+/// Between two looks at a copy.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What following stands on.
+#[derive(Clone, Copy)]
+pub struct FollowGround<'a> {
+    /// The checked configuration.
+    pub config: &'a Config,
+    /// What is given from outside.
+    pub surroundings: Surroundings<'a>,
+    /// The servers.
+    pub connections: &'a Connections,
+}
+
+/// Reads the other servers of each zone that was written, and its name servers, until they publish
+/// the same as the one that was written, or until `patience` ends.
+///
+/// One that cannot be read is not asked again. Zones without another server are left out; so is
+/// everything after an interruption, since nothing depends on it.
+pub async fn follow(
+    ground: FollowGround<'_>,
+    reports: &[ZoneReport],
+    patience: Duration,
+) -> Vec<ZoneCopies> {
+    let deadline = Instant::now() + patience;
+    let following = stream::iter(reports)
+        .map(|report| follow_zone(ground, report, deadline))
+        .buffered(ZONES_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect();
+    let interrupt = ground.surroundings.interrupt;
+    interrupt.unless_raised(following).await.unwrap_or_default()
+}
+
+async fn follow_zone(
+    ground: FollowGround<'_>,
+    report: &ZoneReport,
+    deadline: Instant,
+) -> Option<ZoneCopies> {
+    let outcome = report.outcome.as_ref()?;
+    let plan = report.plan.as_ref().ok()?;
+    let zone = ground.config.zones.get(report.index)?;
+    if outcome.kind != OutcomeKind::Applied {
+        return None;
+    }
+    let copies = match places(ground, zone, plan).await {
+        Ok(places) if places.is_empty() => return None,
+        Ok(places) => {
+            let looking = places
+                .into_iter()
+                .map(|place| follow_copy(ground, zone, plan, place, deadline));
+            Ok(join_all(looking).await)
+        }
+        Err(error) => Err(error),
+    };
+    Some(ZoneCopies {
+        zone: report.zone.clone(),
+        copies,
+    })
+}
+
+/// A server to look at.
+struct Place {
+    name: Option<Name>,
+    address: Result<SocketAddr, String>,
+}
+
+/// The zone's name servers and its other configured servers, each address once.
+///
+/// Another port of the address that was written to is the same server.
+async fn places(
+    ground: FollowGround<'_>,
+    zone: &Zone,
+    plan: &ZonePlan,
+) -> Result<Vec<Place>, String> {
+    let written = plan.observed.server;
+    let Ok(Some(connection)) = ground.connections.of(zone, written) else {
+        return Ok(Vec::new());
+    };
+    let (exchange, update_zone) = (&connection.exchange, &plan.observed.update_zone);
+    let resolver = ground.surroundings.resolver;
+    let names = name_servers(exchange, update_zone)
+        .await
+        .map_err(|cause| format!("its name servers are not known: {cause}"))?;
+    let looking = names.into_iter().map(async |name| {
+        let addresses = listening(exchange, update_zone, &name, resolver).await;
+        (name, addresses)
+    });
+    let mut seen = BTreeSet::from([written.ip()]);
+    let mut places = Vec::new();
+    for (name, addresses) in join_all(looking).await {
+        let place = |address| Place {
+            name: Some(name.clone()),
+            address,
+        };
+        match addresses {
+            Ok(addresses) => {
+                let new = addresses
+                    .into_iter()
+                    .filter(|address| seen.insert(address.ip()));
+                places.extend(new.map(|address| place(Ok(address))));
+            }
+            Err(why) => places.push(place(Err(why))),
+        }
+    }
+    let configured = ground.connections.configured_addresses(zone);
+    let others = configured.filter(|address| seen.insert(address.ip()));
+    places.extend(others.map(|address| Place {
+        name: None,
+        address: Ok(address),
+    }));
+    Ok(places)
+}
+
+async fn follow_copy(
+    ground: FollowGround<'_>,
+    zone: &Zone,
+    plan: &ZonePlan,
+    place: Place,
+    deadline: Instant,
+) -> ServerCopy {
+    let Place { name, address } = place;
+    let copy = |address, state| ServerCopy {
+        name,
+        address,
+        state,
+    };
+    let address = match address {
+        Ok(address) => address,
+        Err(text) => return copy(None, CopyState::Unreadable { text }),
+    };
+    let connection = ground.connections.unsigned(address);
+    let written = Published {
+        ttl: plan.after_ttl,
+        records: plan.after.clone(),
+    };
+    let state = loop {
+        let state = match observe(&connection.exchange, zone).await {
+            Ok(observed) => compare(&written, &observed),
+            Err(error) => CopyState::Unreadable {
+                text: error.cause(),
+            },
+        };
+        let is_settled = !matches!(state, CopyState::Differs { .. });
+        if is_settled || Instant::now() + LOOK_EVERY > deadline {
+            break state;
+        }
+        sleep(LOOK_EVERY).await;
+    };
+    copy(Some(address), state)
+}
+
+fn compare(written: &Published, observed: &Observed) -> CopyState {
+    let serial = observed.serial;
+    match written.is_in(observed) {
+        true => CopyState::Agrees { serial },
+        false => CopyState::Differs {
+            serial,
+            publishes: Published::of(observed).to_string(),
+        },
+    }
+}
