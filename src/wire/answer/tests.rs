@@ -513,7 +513,7 @@ fn name_servers_are_the_zones_own() {
         message.metadata.authoritative = true;
         message.add_query(Query::query(wire("corp.example."), RecordType::NS));
         edit(&mut message);
-        message.to_vec().unwrap()
+        encode(&message)
     };
     let ns = |target: &str| record("corp.example.", 60, RData::NS(NS(wire(target))));
     let two = answer(&|message| {
