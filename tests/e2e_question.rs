@@ -148,6 +148,22 @@ fn another_run_need_not_wait_for_the_answer_which_then_comes_too_late() {
 }
 
 #[test]
+fn nobody_waits_for_an_answer_to_failover_or_rollback_either() {
+    let installation = Installation::new();
+    let asked = Asked::new(&installation.site, "failover --from kms2.corp.example");
+    installation.site.apply(0);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert!(!installation.forces_somebody());
+
+    let asked = Asked::new(&installation.site, "rollback 1");
+    // It gets the run lock, and an operator's word comes between.
+    installation.site.apply(0);
+    installation.site.run(&["host", "down", "kms2"]).expect(0);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
 fn a_late_yes_applies_when_the_hosts_are_as_they_were() {
     let installation = Installation::new();
     let asked = Asked::new(&installation.site, "apply");

@@ -100,19 +100,7 @@ pub(super) async fn apply(
         if !pending.is_agreed(context, false, session).await? {
             return Ok(pending.left());
         }
-        let lock = reconcile::begin(config, &connections, &store, PATIENCE)
-            .await
-            .map_err(failure)?;
-        let now = reconcile::recall_noted(config, &store)
-            .await
-            .map_err(failure)?;
-        if !recalled.says_the_same(&now, config, &zones) {
-            return Err(Failure::new(
-                ExitStatus::Stale,
-                "another run, or an operator's word, changed what this plan depends on while the question waited; nothing was written: run apply again",
-            ));
-        }
-        lock
+        setup::lock_again(config, &connections, &store, &recalled, &zones).await?
     };
     let writing = Writing {
         store: &store,
@@ -166,7 +154,7 @@ impl Pending {
     }
 
     /// True when nothing is to be done.
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.work.is_empty()
     }
 

@@ -244,8 +244,8 @@ impl Failover<'_> {
     async fn write(&self, yes: bool) -> Result<ExitStatus, Stop> {
         let store = Store::open(&self.config.daemon.state_dir)?;
         let lock = reconcile::begin(self.config, self.connections, &store, PATIENCE).await?;
-        let recalled = reconcile::recall(self.config, &store, self.probed).await?;
-        let recalled = self.with_overrides(recalled);
+        let before = reconcile::recall(self.config, &store, self.probed).await?;
+        let recalled = self.with_overrides(before.clone());
         let verdicts = recalled.verdicts(self.config, self.probed.clone());
         let context = self.context(&recalled, &verdicts);
         let (plan, indexes) = self.plan(context).await;
@@ -254,10 +254,18 @@ impl Failover<'_> {
         let still_published = zones_that_keep(&plan, self.from);
 
         let pending = Pending::new(plan, &indexes);
-        if !pending.is_agreed(context, yes, self.session).await? {
-            edge::note("nothing was changed, and no override was stored");
-            return Ok(pending.left());
-        }
+        let lock = if yes || pending.is_empty() {
+            lock
+        } else {
+            // A daemon is not to wait for an answer at a terminal.
+            drop(lock);
+            if !pending.is_agreed(context, false, self.session).await? {
+                edge::note("nothing was changed, and no override was stored");
+                return Ok(pending.left());
+            }
+            let (config, zones) = (self.config, self.zones);
+            setup::lock_again(config, self.connections, &store, &before, zones).await?
+        };
         self.session.check_interrupt()?;
         store
             .set_overrides(self.overrides.to_vec(), Timestamp::now())

@@ -87,11 +87,15 @@ async fn roll_back(
         return Ok(status);
     }
     let context = ground.context(&recalled, &verdicts);
+    let mut lock = lock;
     if !arguments.yes {
+        // A daemon is not to wait for an answer at a terminal.
+        drop(lock);
         if !session.ask(&format!("Roll back change {id}?")).await? {
             return Ok(status.and(ExitStatus::Pending));
         }
         apply::check_verdicts(context, &[index], session).await?;
+        lock = setup::lock_again(config, &connections, &store, &recalled, &[index]).await?;
     }
     let writing = Writing {
         store: &store,

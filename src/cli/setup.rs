@@ -16,13 +16,13 @@ use crate::hooks::Hooks;
 use crate::model::{Host, Name, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{
-    self, Connections, FOLLOW, FollowGround, Interrupt, Interrupter, Recalled, Surroundings,
-    ZoneReport,
+    self, Connections, FOLLOW, FollowGround, Interrupt, Interrupter, PATIENCE, Recalled,
+    Surroundings, ZoneReport,
 };
 pub(super) use crate::reconcile::{assemble, work};
 use crate::render::pause::Daemon;
 use crate::render::{self, hook};
-use crate::store::Store;
+use crate::store::{RunLock, Store};
 
 use super::{Failure, Selection, edge};
 
@@ -171,6 +171,31 @@ async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
     interrupter.interrupt();
     heard().await;
     Ok(())
+}
+
+/// Takes the run lock that was let go while a question waited; stale where somebody changed
+/// meanwhile what was `recalled` for the plan of these zones.
+pub(super) async fn lock_again(
+    config: &Config,
+    connections: &Connections,
+    store: &Store,
+    recalled: &Recalled,
+    zones: &[usize],
+) -> Result<RunLock, Failure> {
+    let failure = |error| Failure::from_error(&error);
+    let lock = reconcile::begin(config, connections, store, PATIENCE)
+        .await
+        .map_err(failure)?;
+    let now = reconcile::recall_noted(config, store)
+        .await
+        .map_err(failure)?;
+    if recalled.says_the_same(&now, config, zones) {
+        return Ok(lock);
+    }
+    Err(Failure::new(
+        ExitStatus::Stale,
+        "another run, or an operator's word, changed what this plan depends on while the question waited; nothing was written: run the command again",
+    ))
 }
 
 /// The indexes of the zones asked for; all of them when none is named.
