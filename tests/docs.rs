@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{Bind, Kms, ZoneText, dig};
+use support::{Bind, Kms, ZoneText, block, blocks, dig, replaced};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -183,34 +183,6 @@ fn command_name<'w>(words: &[&'w str]) -> &'w str {
         }
     }
     panic!("no command in {words:?}")
-}
-
-/// The one code block of this language that holds `what`, indented as it stands.
-fn block<'t>(text: &'t str, language: &str, what: &str) -> &'t str {
-    let found: Vec<&str> = blocks(text)
-        .into_iter()
-        .filter(|(of, block)| *of == language && block.contains(what))
-        .map(|(_, block)| block)
-        .collect();
-    let [one] = found[..] else {
-        panic!("{} blocks of {language} with {what}", found.len());
-    };
-    one
-}
-
-/// Language and text of every fenced code block.
-fn blocks(text: &str) -> Vec<(&str, &str)> {
-    text.split("```")
-        .skip(1)
-        .step_by(2)
-        .filter_map(|block| block.split_once('\n'))
-        .collect()
-}
-
-/// The text with `from` replaced, which must stand in it.
-fn replaced(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "no «{from}» in:\n{text}");
-    text.replace(from, to)
 }
 
 fn shell(folder: &Path, script: &str) {

@@ -15,23 +15,20 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::env;
-use std::fs;
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Bind, Daemon, Kms, Primary, Site, ZoneText, dig, eventually, serial};
+use support::{
+    Bind, Daemon, Kms, Primary, Site, ZoneText, dig, eventually, in_a_namespace, is_in_a_namespace,
+    run, serial,
+};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
 const HOSTS: usize = 10;
 const INTERVAL: Duration = Duration::from_millis(300);
 const FALL: u32 = 3;
-/// The network namespace of whoever started this process.
-const OUTSIDE: &str = "SRVKEEPER_TEST_OUTSIDE";
-/// No run in a namespace takes longer; one that does is killed and fails its test.
-const LONGEST_RUN: &str = "120";
 
 #[test]
 fn ten_hosts_cut_off_at_once_all_stay() {
@@ -201,73 +198,4 @@ impl Drop for Cut {
     fn drop(&mut self) {
         run("nft", &["delete", "table", "inet", "uplink"]);
     }
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).status();
-    let status = status.unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs it"));
-    assert!(status.success(), "{program} {arguments:?}: {status}");
-}
-
-/// Runs an ignored test of this program in a network namespace, and expects that it passes.
-fn in_a_namespace(test: &str) {
-    let child = env::current_exe().unwrap();
-    let child = child.to_str().expect("a path in UTF-8");
-    let run = unshared(
-        how_to_unshare(),
-        &["timeout", "--kill-after=5", LONGEST_RUN]
-            .into_iter()
-            .chain([child, "--exact", test, "--ignored", "--nocapture"])
-            .collect::<Vec<_>>(),
-    );
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && said.contains("1 passed"),
-        "{}\n{said}\n{}",
-        run.status,
-        String::from_utf8_lossy(&run.stderr)
-    );
-}
-
-/// True for a test that was started in a namespace: nobody else's packets are dropped.
-fn is_in_a_namespace() -> bool {
-    env::var(OUTSIDE).is_ok_and(|outside| outside != network())
-}
-
-/// What tells this process's network namespace from others.
-fn network() -> String {
-    let link = fs::read_link("/proc/self/ns/net").unwrap();
-    link.display().to_string()
-}
-
-/// Root needs no user namespace, which the system may forbid; anyone else needs one.
-fn how_to_unshare() -> &'static [&'static str] {
-    const ROOT: &[&str] = &["--net"];
-    const ANYONE: &[&str] = &["--user", "--map-root-user", "--net"];
-    let tries: Vec<(&[&str], Output)> = [ROOT, ANYONE]
-        .into_iter()
-        .map(|how| (how, unshared(how, &["true"])))
-        .collect();
-    let works = tries.iter().find(|(_how, tried)| tried.status.success());
-    works.map_or_else(
-        || {
-            panic!(
-                "no network namespace can be made; run the tests as root, or allow user namespaces \
-                 (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
-                 kernel.apparmor_restrict_unprivileged_userns): {tries:?}"
-            )
-        },
-        |(how, _tried)| *how,
-    )
-}
-
-fn unshared(how: &[&str], command: &[&str]) -> Output {
-    Command::new("unshare")
-        .args(how)
-        .arg("--")
-        .args(command)
-        .env(OUTSIDE, network())
-        .stdin(Stdio::null())
-        .output()
-        .expect("unshare, of util-linux")
 }

@@ -36,17 +36,34 @@ impl Bind {
         configuration: impl Fn(&Path) -> String,
     ) -> Primary {
         Primary::start(zones, |folder, address| {
-            let file = folder.join("named.conf");
             let text = options(folder, address, more_options) + &configuration(folder);
-            fs::write(&file, text).unwrap();
-            let mut command = Command::new(unconfined_named(folder));
-            command
-                .args(["-g", "-n", "1", "-c"])
-                .arg(file)
-                .envs(environment.iter().map(|(name, value)| (name, value)));
+            let mut command = named(folder, &text);
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
             command
         })
     }
+
+    /// As [`Bind::start_with`], at an address that nobody else has, in a network namespace.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        zones: &[ZoneText],
+        configuration: impl Fn(&Path) -> String,
+    ) -> Primary {
+        Primary::start_at(address, zones, |folder, address| {
+            named(
+                folder,
+                &(options(folder, address, "") + &configuration(folder)),
+            )
+        })
+    }
+}
+
+fn named(folder: &Path, configuration: &str) -> Command {
+    let file = folder.join("named.conf");
+    fs::write(&file, configuration).unwrap();
+    let mut command = Command::new(unconfined_named(folder));
+    command.args(["-g", "-n", "1", "-c"]).arg(file);
+    command
 }
 
 /// A copy of `named`: AppArmor, where it is on, knows it by its path and would keep it out of

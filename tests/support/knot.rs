@@ -15,19 +15,45 @@ impl Knot {
     /// Starts it and waits until it serves the zones.
     pub(crate) fn start(zones: &[ZoneText]) -> Primary {
         Primary::start(zones, |folder, address| {
-            let file = folder.join("knot.conf");
-            fs::write(&file, configuration(folder, address, zones)).unwrap();
-            let mut command = Command::new("/usr/sbin/knotd");
-            command.arg("-c").arg(file);
-            command
+            knotd(
+                folder,
+                &(server(folder, address) + &keys_and_zones(folder, zones)),
+            )
+        })
+    }
+
+    /// Starts it at an address that nobody else has, in a network namespace, with this text in its
+    /// configuration in place of our own keys and zones.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        zones: &[ZoneText],
+        configuration: &str,
+    ) -> Primary {
+        Primary::start_at(address, zones, |folder, address| {
+            let template = format!(
+                "template:\n  - id: default\n    storage: \"{}\"\n",
+                folder.display()
+            );
+            knotd(
+                folder,
+                &(server(folder, address) + &template + configuration),
+            )
         })
     }
 }
 
-fn configuration(folder: &Path, address: SocketAddr, zones: &[ZoneText]) -> String {
+fn knotd(folder: &Path, configuration: &str) -> Command {
+    let file = folder.join("knot.conf");
+    fs::write(&file, configuration).unwrap();
+    let mut command = Command::new("/usr/sbin/knotd");
+    command.arg("-c").arg(file);
+    command
+}
+
+fn server(folder: &Path, address: SocketAddr) -> String {
     let folder = folder.display();
     let (ip, port) = (address.ip(), address.port());
-    let mut text = format!(
+    format!(
         "server:
   rundir: \"{folder}\"
   listen: {ip}@{port}
@@ -39,9 +65,13 @@ log:
     any: info
 database:
   storage: \"{folder}\"
-key:
 "
-    );
+    )
+}
+
+fn keys_and_zones(folder: &Path, zones: &[ZoneText]) -> String {
+    let folder = folder.display();
+    let mut text = "key:\n".to_owned();
     for key in [SRVKEEPER, RIVAL, UNGRANTED] {
         text.push_str(&format!(
             "  - id: {}\n    algorithm: {}\n    secret: {}\n",

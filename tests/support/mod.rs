@@ -19,23 +19,28 @@ mod address;
 mod bind;
 mod corp;
 mod daemon;
+mod document;
 mod kdc;
 mod kms;
 mod knot;
+mod namespace;
 mod primary;
 mod proxy;
 mod samba;
 mod site;
 mod systemd;
 mod tools;
+mod unbound;
 
 pub(crate) use address::unused_address;
 pub(crate) use bind::Bind;
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
+pub(crate) use document::{block, blocks, replaced};
 pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
+pub(crate) use namespace::{in_a_namespace, is_in_a_namespace, run};
 pub(crate) use primary::{Primary, ZoneText};
 pub(crate) use proxy::{Fate, Proxy};
 pub(crate) use samba::{DOMAIN, Samba};
@@ -44,3 +49,4 @@ pub(crate) use systemd::Systemd;
 pub(crate) use tools::{
     RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, nsupdate, serial,
 };
+pub(crate) use unbound::Unbound;

@@ -27,6 +27,8 @@ pub(crate) struct ZoneText {
     records: Vec<String>,
     /// Where SRV records may be updated by [`super::SRVKEEPER`]; Knot ignores it.
     pub(super) granted: String,
+    /// False for a secondary, which gets it from elsewhere.
+    has_file: bool,
 }
 
 impl ZoneText {
@@ -37,6 +39,15 @@ impl ZoneText {
             mname: "ns".to_owned(),
             records: Vec::new(),
             granted: format!("_vlmcs._tcp.{name}"),
+            has_file: true,
+        }
+    }
+
+    /// A zone that the server transfers from another one.
+    pub(crate) fn transferred(name: &str) -> Self {
+        Self {
+            has_file: false,
+            ..Self::new(name)
         }
     }
 
@@ -91,7 +102,7 @@ pub(crate) struct Primary {
     /// Where it answers, over UDP and TCP.
     pub(crate) address: SocketAddr,
     zones: Vec<String>,
-    _port: ReservedPort,
+    _port: Option<ReservedPort>,
     _folder: TempDir,
 }
 
@@ -106,7 +117,8 @@ impl Primary {
         let mut starts = 0;
         loop {
             starts += 1;
-            match Self::try_start(zones, &command) {
+            let port = ReservedPort::new();
+            match Self::try_start(port.address, Some(port), zones, &command) {
                 Ok(primary) => return primary,
                 Err(log) if log.contains("in use") && starts < STARTS => {}
                 Err(log) => panic!("the name server does not start:\n{log}"),
@@ -114,16 +126,26 @@ impl Primary {
         }
     }
 
+    /// As [`Primary::start`], at an address that nobody else has, in a network namespace.
+    pub(super) fn start_at(
+        address: SocketAddr,
+        zones: &[ZoneText],
+        command: impl Fn(&Path, SocketAddr) -> Command,
+    ) -> Self {
+        Self::try_start(address, None, zones, &command)
+            .unwrap_or_else(|log| panic!("the name server does not start:\n{log}"))
+    }
+
     fn try_start(
+        address: SocketAddr,
+        port: Option<ReservedPort>,
         zones: &[ZoneText],
         command: &impl Fn(&Path, SocketAddr) -> Command,
     ) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
-        for zone in zones {
+        for zone in zones.iter().filter(|zone| zone.has_file) {
             fs::write(folder.path().join(zone.file_name()), zone.file_text()).unwrap();
         }
-        let port = ReservedPort::new();
-        let address = port.address;
         let log = folder.path().join("log");
         let mut command = command(folder.path(), address);
         let process = command

@@ -34,6 +34,7 @@ pub(crate) struct Site {
     pub(crate) health: String,
     /// `[policy]`.
     pub(crate) policy: String,
+    as_written: Option<String>,
     servers: BTreeMap<String, SocketAddr>,
     hosts: String,
     zones: String,
@@ -50,6 +51,7 @@ impl Site {
             record: String::new(),
             health: "rise = 1\nfall = 2\ninterval = \"500ms\"\ntimeout = \"500ms\"".to_owned(),
             policy: String::new(),
+            as_written: None,
             servers: BTreeMap::new(),
             hosts: String::new(),
             zones: String::new(),
@@ -59,6 +61,14 @@ impl Site {
     /// An installation with one server, called `primary`, written to with [`SRVKEEPER`].
     pub(crate) fn with_primary(address: SocketAddr) -> Self {
         Self::new().server("primary", address, SRVKEEPER)
+    }
+
+    /// An installation with this configuration and no other.
+    pub(crate) fn as_written(configuration: &str) -> Self {
+        Self {
+            as_written: Some(configuration.to_owned()),
+            ..Self::new()
+        }
     }
 
     /// Adds a server, written to with `key`.
@@ -194,6 +204,9 @@ impl Site {
     }
 
     fn configuration(&self) -> String {
+        if let Some(text) = &self.as_written {
+            return text.clone();
+        }
         let state_dir = self.path("state");
         let servers: String = self
             .servers

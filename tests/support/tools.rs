@@ -61,6 +61,26 @@ pub(crate) fn dig(server: SocketAddr, name: &str, record_type: &str) -> Vec<Stri
     lines
 }
 
+/// What a resolver answers: sorted lines of data; none unless it is NOERROR.
+pub(super) fn resolved(server: SocketAddr, name: &str, record_type: &str) -> Option<Vec<String>> {
+    let arguments = ["+recurse", "+noall", "+comments", "+answer"];
+    let output = run_dig(server, &[&arguments[..], &[name, record_type]].concat());
+    let text = text(&output.stdout);
+    if !text.contains("status: NOERROR") {
+        return None;
+    }
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.starts_with(';') && !line.is_empty())
+        .map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields[4..].join(" ")
+        })
+        .collect();
+    lines.sort();
+    Some(lines)
+}
+
 /// The serial of a zone.
 pub(crate) fn serial(server: SocketAddr, zone: &str) -> u32 {
     let soa = dig(server, zone, "SOA").pop().expect("an SOA");
