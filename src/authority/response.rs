@@ -70,6 +70,8 @@ pub(super) async fn send<R: ResponseHandler>(
     let edns = request.edns.as_ref().map(|edns| {
         let mut ours = Edns::new();
         ours.set_max_payload(edns.max_payload().min(UDP_PAYLOAD));
+        // Repeated also by who signs nothing (RFC 3225 §3).
+        ours.set_dnssec_ok(edns.flags().dnssec_ok);
         ours
     });
     let limit = match (request.protocol(), &edns) {
