@@ -28,8 +28,9 @@ use tokio::net::TcpStream;
 
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
 const SECRET: &[u8] = b"thirty-two octets of secret text";
+const TRANSFER_SECRET: &[u8] = b"a secret that may transfer only.";
 
-/// A primary for `corp.example.` with its files; the key is `ddns.`
+/// A primary for `corp.example.` with its files; the key is `ddns.`, that for transfers `transfer.`
 struct Fixture {
     folder: tempfile::TempDir,
     primary: Primary,
@@ -47,6 +48,11 @@ impl Fixture {
         )
         .unwrap();
         fs::write(folder.path().join("other.key"), key_file("other", SECRET)).unwrap();
+        fs::write(
+            folder.path().join("transfer.key"),
+            key_file("transfer", TRANSFER_SECRET),
+        )
+        .unwrap();
         let primary = Primary::start(settings(&folder)).await.unwrap();
         Self { folder, primary }
     }
@@ -112,7 +118,7 @@ impl Fixture {
 
     /// One message over TCP, signed with the good key at `now`.
     async fn exchange(&self, message: &Message, now: u64) -> (Message, Result<(), String>) {
-        let key = Key::from_secret(&secret());
+        let key = Key::from_secret(&secret("ddns.", SECRET));
         let mut octets = message.to_vec().unwrap();
         let mac = sign(&mut octets, &key, now).unwrap();
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
@@ -130,17 +136,18 @@ impl Fixture {
 fn settings(folder: &tempfile::TempDir) -> AuthoritySettings {
     AuthoritySettings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
-        key: secret(),
+        key: secret("ddns.", SECRET),
+        transfer_key: Some(secret("transfer.", TRANSFER_SECRET)),
         zones: vec![folder.path().join("corp.example.zone")],
         state_dir: folder.path().join("state"),
     }
 }
 
-fn secret() -> TsigSecret {
+fn secret(name: &str, octets: &[u8]) -> TsigSecret {
     TsigSecret {
-        name: Name::parse("ddns.").unwrap(),
+        name: Name::parse(name).unwrap(),
         algorithm: TsigAlgorithm::HmacSha256,
-        secret: SECRET.to_vec().into(),
+        secret: octets.to_vec().into(),
     }
 }
 
@@ -269,6 +276,18 @@ async fn answers_what_the_zone_holds() {
 }
 
 #[tokio::test]
+async fn the_wish_for_signatures_is_repeated_and_not_fulfilled() {
+    let primary = Fixture::start().await;
+    for (option, flags) in [("+dnssec", "flags: do;"), ("+edns=0", "flags:;")] {
+        let out = primary
+            .dig(None, &format!("corp.example. SOA {option}"))
+            .await;
+        assert!(out.contains(&format!("EDNS: version: 0, {flags}")), "{out}");
+        assert!(!out.contains("RRSIG"), "{out}");
+    }
+}
+
+#[tokio::test]
 async fn a_delegation_is_referred() {
     let primary = Fixture::start().await;
     let complaint = primary
@@ -330,6 +349,7 @@ async fn updates_that_are_refused_change_nothing() {
         (None, add.clone(), "REFUSED"),
         (Some("wrong.key"), add.clone(), "BADSIG"),
         (Some("other.key"), add.clone(), "BADKEY"),
+        (Some("transfer.key"), add.clone(), "REFUSED"),
         (
             Some("good.key"),
             format!("prereq nxrrset {OWNER} SRV\n{add}"),
@@ -406,25 +426,27 @@ async fn transfers_are_signed_or_refused() {
     let out = primary.dig(Some("wrong.key"), "corp.example. AXFR").await;
     assert!(!out.contains("kms1"), "{out}");
 
-    let out = primary
-        .dig(Some("good.key"), "corp.example. AXFR +noall +answer")
-        .await;
-    let records: Vec<&str> = out.lines().filter(|line| !line.contains("TSIG")).collect();
-    assert_eq!(records.len(), 9, "{out}");
-    assert!(
-        records[0].contains("SOA") && records[8].contains("SOA"),
-        "{out}"
-    );
-    let incremental = primary
-        .dig(Some("good.key"), "corp.example. IXFR=0 +noall +answer")
-        .await;
-    assert_eq!(
-        incremental
-            .lines()
-            .filter(|line| !line.contains("TSIG"))
-            .count(),
-        9
-    );
+    for key in ["good.key", "transfer.key"] {
+        let out = primary
+            .dig(Some(key), "corp.example. AXFR +noall +answer")
+            .await;
+        let records: Vec<&str> = out.lines().filter(|line| !line.contains("TSIG")).collect();
+        assert_eq!(records.len(), 9, "{out}");
+        assert!(
+            records[0].contains("SOA") && records[8].contains("SOA"),
+            "{out}"
+        );
+        let incremental = primary
+            .dig(Some(key), "corp.example. IXFR=0 +noall +answer")
+            .await;
+        assert_eq!(
+            incremental
+                .lines()
+                .filter(|line| !line.contains("TSIG"))
+                .count(),
+            9
+        );
+    }
 }
 
 #[tokio::test]

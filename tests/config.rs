@@ -67,6 +67,7 @@ fn furnished() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [
         ("ddns.key", KEY_FILE),
+        ("secondary.key", &KEY_FILE.replacen("ddns", "secondary", 1)),
         ("svc.keytab", "keytab"),
         ("zones.txt", "eu.corp.example.\nus.corp.example.\n"),
         ("zones/corp.example.zone", ""),
@@ -232,6 +233,7 @@ fn the_reference_loads_with_everything_switched_on() {
     assert!(Arc::ptr_eq(&config.zones[1].hosts, &config.zones[2].hosts));
     let authority = config.authority.unwrap();
     assert_eq!(authority.key, "ddns");
+    assert_eq!(authority.transfer_key.as_deref(), Some("secondary"));
     assert!(authority.zones[0].ends_with("zones/corp.example.zone"));
     let Key::Gss(ad) = &config.keys["ad"] else {
         panic!("no Kerberos identity");

@@ -44,6 +44,7 @@ impl Embedded {
         let settings = AuthoritySettings {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
+            transfer_key: None,
             zones: vec![zone],
             state_dir: folder.to_owned(),
         };

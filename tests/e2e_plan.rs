@@ -367,6 +367,7 @@ async fn check_tells_where_a_zone_file_and_the_zone_served_differ() {
             algorithm: TsigAlgorithm::HmacSha256,
             secret,
         },
+        transfer_key: None,
         zones: vec![file.clone()],
         state_dir: site.path("state"),
     });

@@ -152,6 +152,7 @@ fn the_embedded_primary_takes_it_as_well() {
     let settings = AuthoritySettings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
+        transfer_key: None,
         zones: vec![zone],
         state_dir: folder.path().to_owned(),
     };

@@ -16,9 +16,12 @@ use super::response::{Answer, Signature, send};
 use super::zone::Zone;
 use crate::wire::tsig::{Key, RequestError, verify_request};
 
-/// Answers requests for a set of zones under one key.
+/// Answers requests for a set of zones.
 pub(super) struct Handler {
+    /// May do everything.
     pub(super) key: Key,
+    /// May transfer.
+    pub(super) transfer_key: Option<Key>,
     pub(super) zones: BTreeMap<LowerName, Arc<Zone>>,
     /// Each update under way holds a clone, so that a shutdown can wait for the last one.
     pub(super) under_way: mpsc::Sender<()>,
@@ -32,13 +35,16 @@ impl RequestHandler for Handler {
         response_handle: R,
     ) -> ResponseInfo {
         let now = T::current_time();
-        let lookup = |name: &_| (name == self.key.name()).then_some(&self.key);
+        let lookup = |name: &_| self.keys().find(|key| key.name() == name);
         let (signature, answer) = match verify_request(request.as_slice(), lookup, now) {
-            Ok(verified) => (
-                Signature::Verified(verified),
-                self.answer(request, true).await,
+            Ok(verified) => {
+                let answer = self.answer(request, self.rights(verified.key)).await;
+                (Signature::Verified(verified), answer)
+            }
+            Err(RequestError::Unsigned) => (
+                Signature::Unsigned,
+                self.answer(request, Rights::Query).await,
             ),
-            Err(RequestError::Unsigned) => (Signature::Unsigned, self.answer(request, false).await),
             Err(RequestError::Rejected(rejected)) => (
                 Signature::Rejected(rejected),
                 Answer::from(ResponseCode::NotAuth),
@@ -51,19 +57,39 @@ impl RequestHandler for Handler {
     }
 }
 
+/// What a request may ask for; each includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rights {
+    Query,
+    Transfer,
+    Update,
+}
+
 impl Handler {
-    async fn answer(&self, request: &Request, signed: bool) -> Answer {
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.key).chain(&self.transfer_key)
+    }
+
+    fn rights(&self, key: &Key) -> Rights {
+        if key.name() == self.key.name() {
+            Rights::Update
+        } else {
+            Rights::Transfer
+        }
+    }
+
+    async fn answer(&self, request: &Request, rights: Rights) -> Answer {
         if request.version() > 0 {
             return Answer::from(ResponseCode::BADVERS);
         }
         match request.metadata.op_code {
-            OpCode::Query => self.query(request, signed).await,
-            OpCode::Update => Answer::from(self.update(request, signed).await),
+            OpCode::Query => self.query(request, rights).await,
+            OpCode::Update => Answer::from(self.update(request, rights).await),
             _ => Answer::from(ResponseCode::NotImp),
         }
     }
 
-    async fn query(&self, request: &Request, signed: bool) -> Answer {
+    async fn query(&self, request: &Request, rights: Rights) -> Answer {
         let [question] = request.queries.queries() else {
             return Answer::from(ResponseCode::FormErr);
         };
@@ -75,7 +101,9 @@ impl Handler {
         };
         let over_udp = request.protocol() == Protocol::Udp;
         match question.query_type() {
-            RecordType::AXFR | RecordType::IXFR if !signed => Answer::from(ResponseCode::Refused),
+            RecordType::AXFR | RecordType::IXFR if rights < Rights::Transfer => {
+                Answer::from(ResponseCode::Refused)
+            }
             RecordType::AXFR | RecordType::IXFR if zone.origin() != question.name() => {
                 Answer::from(ResponseCode::NotAuth)
             }
@@ -102,7 +130,7 @@ impl Handler {
     }
 
     /// The zone section's checks (RFC 2136 §3.1) and the permission, then the update itself.
-    async fn update(&self, request: &Request, signed: bool) -> ResponseCode {
+    async fn update(&self, request: &Request, rights: Rights) -> ResponseCode {
         let [section] = request.queries.queries() else {
             return ResponseCode::FormErr;
         };
@@ -116,7 +144,7 @@ impl Handler {
         else {
             return ResponseCode::NotAuth;
         };
-        if !signed {
+        if rights < Rights::Update {
             return ResponseCode::Refused;
         }
         let zone = Arc::clone(zone);

@@ -1,4 +1,5 @@
-//! The embedded primary: authoritative for a few zones, changed by signed DNS update only.
+//! The embedded primary: authoritative for a few zones, changed by signed DNS update only, and
+//! transferred by signed requests only.
 //!
 //! A zone file seeds an empty state; from then on the snapshot in the state directory is the zone,
 //! and every change is on disk before it is served or answered. For the rest of the program this
@@ -48,8 +49,10 @@ const PORT_TRIES: usize = 16;
 pub struct AuthoritySettings {
     /// Addresses to listen on, UDP and TCP; port 0 takes any that is free.
     pub listen: Vec<SocketAddr>,
-    /// The key that updates and transfers are signed with.
+    /// The key that updates are signed with, and transfers may be.
     pub key: TsigSecret,
+    /// A key that transfers the zones and changes nothing, for secondaries; of another name.
+    pub transfer_key: Option<TsigSecret>,
     /// Zone files, one zone each.
     pub zones: Vec<PathBuf>,
     /// Snapshots go into its folder `authority`.
@@ -86,6 +89,7 @@ impl Primary {
         let (under_way, updates_done) = mpsc::channel(1);
         let mut server = Server::new(Handler {
             key: Key::from_secret(&settings.key),
+            transfer_key: settings.transfer_key.as_ref().map(Key::from_secret),
             zones,
             under_way,
         });

@@ -72,10 +72,15 @@ fn understood(config: &Config) -> String {
     }
     if let Some(authority) = &config.authority {
         let listen: Vec<String> = authority.listen.iter().map(ToString::to_string).collect();
+        let transfer = authority
+            .transfer_key
+            .as_ref()
+            .map(|key| format!(", transfer key {key}"))
+            .unwrap_or_default();
         let _ = writeln!(
             out,
-            "authority: {} zones on {}, key {}",
-            authority.zones.len(),
+            "authority: {} on {}, key {}{transfer}",
+            counted(authority.zones.len(), "zone"),
             listen.join(", "),
             authority.key
         );

@@ -158,6 +158,7 @@ pub(super) fn unused(
         .filter_map(|server| server.key.as_deref())
         .chain(zones.iter().filter_map(|zone| zone.key.as_deref()))
         .chain(authority.map(|authority| authority.key.as_str()))
+        .chain(authority.and_then(|authority| authority.transfer_key.as_deref()))
         .collect();
     for section in document.all(Table::Keys) {
         if !signing.contains(section.name.as_deref().unwrap_or_default()) {

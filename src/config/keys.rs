@@ -8,7 +8,7 @@ use super::keyfile::{self, KeyFileError};
 use super::read::{Problems, Section};
 use super::value::nearest;
 use super::{Authority, GssCredentials, GssKey, Key, KeyKind};
-use crate::model::{TsigAlgorithm, TsigSecret};
+use crate::model::{Name, TsigAlgorithm, TsigSecret};
 
 /// The keys: those that are declared, and those of them that could be loaded.
 #[derive(Debug)]
@@ -18,9 +18,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Tells an error when a key that `section` refers to is not declared.
+    /// Tells an error when the key that `section` refers to is not declared.
     pub(super) fn check_reference(&self, section: &Section, problems: &mut Problems) {
-        let Some(name) = section.scope().text("key") else {
+        self.check_reference_in("key", section, problems);
+    }
+
+    fn check_reference_in(&self, field: &'static str, section: &Section, problems: &mut Problems) {
+        let Some(name) = section.scope().text(field) else {
             return;
         };
         if !self.declared.contains_key(name) {
@@ -30,10 +34,18 @@ impl Keys {
                 |near| format!("did you mean \"{near}\"?"),
             );
             section.error(
-                "key",
+                field,
                 format!("there is no key \"{name}\"; {next}"),
                 problems,
             );
+        }
+    }
+
+    /// The name that DNS messages call a key by.
+    fn name_on_the_wire(&self, key: &str) -> Option<&Name> {
+        match self.loaded.get(key)? {
+            Key::Tsig(secret) => Some(&secret.name),
+            Key::Gss(_) => None,
         }
     }
 }
@@ -169,14 +181,31 @@ pub(super) fn authority(
     problems: &mut Problems,
 ) -> Authority {
     let scope = section.scope();
-    keys.check_reference(section, problems);
+    for field in ["key", "transfer_key"] {
+        keys.check_reference_in(field, section, problems);
+        let key = scope.text(field).unwrap_or_default();
+        if keys.declared.get(key) == Some(&Some(KeyKind::Gss)) {
+            section.error(
+                field,
+                format!(
+                    "\"{key}\" is a Kerberos identity; the embedded primary \
+                     takes keys of kind = \"tsig\""
+                ),
+                problems,
+            );
+        }
+    }
     let key = scope.text("key").unwrap_or_default();
-    if keys.declared.get(key) == Some(&Some(KeyKind::Gss)) {
+    let transfer_key = scope.text("transfer_key");
+    if let Some(other) = transfer_key
+        && let Some(name) = keys.name_on_the_wire(other)
+        && keys.name_on_the_wire(key) == Some(name)
+    {
         section.error(
-            "key",
+            "transfer_key",
             format!(
-                "\"{key}\" is a Kerberos identity; the embedded primary \
-        takes updates by a key of kind = \"tsig\""
+                "\"{other}\" and \"{key}\" have the same name {name} in their files, so that no \
+                 server can tell them apart; make one by another name: tsig-keygen NAME > FILE"
             ),
             problems,
         );
@@ -208,6 +237,7 @@ pub(super) fn authority(
     Authority {
         listen,
         key: key.to_owned(),
+        transfer_key: transfer_key.map(str::to_owned),
         zones,
     }
 }

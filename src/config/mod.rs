@@ -121,12 +121,14 @@ pub struct Server {
 }
 
 /// `[authority]`: the embedded primary.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     /// Where it listens, over UDP and TCP.
     pub listen: Vec<SocketAddr>,
     /// The TSIG key in [`Config::keys`] whose updates it takes.
     pub key: String,
+    /// The TSIG key in [`Config::keys`] that transfers and changes nothing; `None`: there is none.
+    pub transfer_key: Option<String>,
     /// The zone files that seed an empty state.
     pub zones: Vec<PathBuf>,
 }

@@ -684,6 +684,16 @@ pub static KEYS: &[Spec] = &[
     ),
     Spec::new(
         Table::Authority,
+        "transfer_key",
+        Kind::Text,
+        Omitted {
+            means: "only key transfers",
+            example: "\"secondary\"",
+        },
+        "A second tsig key, for secondaries: it may transfer the zones and change nothing.",
+    ),
+    Spec::new(
+        Table::Authority,
         "zones",
         Kind::Patterns,
         Required {

@@ -28,7 +28,6 @@ mod signals;
 mod store_watch;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,14 +202,14 @@ async fn start_primary(config: &Config) -> Result<Option<Primary>, DaemonError> 
     let Some(authority) = &config.authority else {
         return Ok(None);
     };
-    let Some(Key::Tsig(key)) = config.keys.get(&authority.key) else {
-        return Err(DaemonError::AuthorityKey {
-            key: authority.key.clone(),
-        });
+    let secret = |name: &String| match config.keys.get(name) {
+        Some(Key::Tsig(secret)) => Ok(secret.clone()),
+        _ => Err(DaemonError::AuthorityKey { key: name.clone() }),
     };
     let primary = Primary::start(AuthoritySettings {
         listen: authority.listen.clone(),
-        key: key.clone(),
+        key: secret(&authority.key)?,
+        transfer_key: authority.transfer_key.as_ref().map(secret).transpose()?,
         zones: authority.zones.clone(),
         state_dir: config.daemon.state_dir.clone(),
     })
@@ -250,17 +249,9 @@ fn reload(present: &Config) -> Option<Arc<Config>> {
 
 /// What only a new process can change.
 fn needs_restart(present: &Config, next: &Config) -> Option<&'static str> {
-    let authority = |config: &Config| -> Option<(Vec<_>, Vec<PathBuf>, String)> {
-        let authority = config.authority.as_ref()?;
-        Some((
-            authority.listen.clone(),
-            authority.zones.clone(),
-            authority.key.clone(),
-        ))
-    };
     if present.daemon.state_dir != next.daemon.state_dir {
         Some("daemon.state_dir")
-    } else if authority(present) != authority(next) {
+    } else if present.authority != next.authority {
         Some("[authority]")
     } else {
         None

@@ -66,6 +66,7 @@ impl<'a> Site<'a> {
         let primary = Primary::start(AuthoritySettings {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             key: secret.clone(),
+            transfer_key: None,
             zones: vec![zone],
             state_dir: folder.path().join("state"),
         })
