@@ -174,24 +174,7 @@ fn the_nsupdate_script_changes_nothing_in_a_zone_that_changed() {
 
 /// Reads a zone with the snippet included as BIND would; its SRV records as [`dig`] prints them.
 fn check_zone(site: &Site, snippet: &str) -> Vec<String> {
-    fs::write(site.path("snippet"), snippet).unwrap();
-    fs::write(
-        site.path("zone"),
-        format!(
-            "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n\
-             $ORIGIN elsewhere.{ZONE}\n$INCLUDE {}\n",
-            site.path("snippet").display()
-        ),
-    )
-    .unwrap();
-    // Hosts have no addresses here, and hostile ones no host names.
-    let output = Command::new("named-checkzone")
-        .args(["-i", "none", "-k", "ignore", "-D", "-q", "-o"])
-        .arg(site.path("dump"))
-        .arg(ZONE)
-        .arg(site.path("zone"))
-        .output()
-        .expect("named-checkzone; tests/run installs it");
+    let output = named_checkzone(site, snippet);
     assert!(output.status.success(), "{output:?}");
     let mut records: Vec<String> = fs::read_to_string(site.path("dump"))
         .unwrap()
@@ -205,6 +188,27 @@ fn check_zone(site: &Site, snippet: &str) -> Vec<String> {
         .collect();
     records.sort();
     records
+}
+
+fn named_checkzone(site: &Site, snippet: &str) -> Output {
+    fs::write(site.path("snippet"), snippet).unwrap();
+    fs::write(
+        site.path("zone"),
+        format!(
+            "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n\
+             $ORIGIN elsewhere.{ZONE}\n$INCLUDE {}\n",
+            site.path("snippet").display()
+        ),
+    )
+    .unwrap();
+    // Hosts have no addresses here, and hostile ones no host names.
+    Command::new("named-checkzone")
+        .args(["-i", "none", "-k", "ignore", "-D", "-q", "-o"])
+        .arg(site.path("dump"))
+        .arg(ZONE)
+        .arg(site.path("zone"))
+        .output()
+        .expect("named-checkzone; tests/run installs it")
 }
 
 #[test]
@@ -221,6 +225,21 @@ fn the_zone_snippet_is_the_zone_afterwards() {
     let unchanged = site.run(&["plan", "--format", "zone"]);
     unchanged.expect(0);
     assert_eq!(check_zone(&site, &unchanged.stdout), afterwards);
+}
+
+/// What could not be read must not be taken for a zone without records.
+#[test]
+fn the_zone_snippet_of_an_unreadable_zone_does_not_load() {
+    let site = Site::new()
+        .server("lost", unused_address(), RIVAL)
+        .trusted_host("kms1.corp.example.", "")
+        .zone_with(ZONE, "lost", "");
+    let run = site.run(&["plan", "--format", "zone"]);
+    run.expect(1);
+    let output = named_checkzone(&site, &run.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let records = check_zone(&site, &run.stdout.replace("$NOT_READ", ";"));
+    assert!(records.is_empty(), "{records:?}");
 }
 
 /// The state and the text of the one line that monitoring reads.

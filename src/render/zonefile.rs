@@ -1,7 +1,9 @@
 //! Each zone's RRset as it would be after the plan: a snippet of a zone file (RFC 1035 §5.1).
 //!
 //! Names are absolute and every record has its TTL, so the snippet means the same wherever it is
-//! included. Zones without a change are in it too; zones in error cannot be.
+//! included. Zones without a change are in it too. A zone in error is there as a line that no server
+//! reads: the zone file around it does not load, and what is served stays. Without that line the
+//! snippet would say that there are no records.
 
 use std::fmt::Write;
 
@@ -26,6 +28,7 @@ pub fn plan(plan: &Plan) -> String {
             let _ = writeln!(out, "; {comment}");
         }
         let Ok(planned) = &zone.result else {
+            let _ = writeln!(out, "$NOT_READ {}", zone.zone);
             continue;
         };
         for record in &planned.after {
