@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{Bind, Kms, ZoneText, block, blocks, dig, replaced};
+use support::{Bind, Kms, ZoneText, block, blocks, dig, replaced, with_addresses};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -94,11 +94,8 @@ fn the_quick_start_on_bind_works_as_written() {
     });
 
     let (kms1, kms2) = (Kms::start(), Kms::start());
-    let mut toml = block(&readme, "toml", "[[zone]]").to_owned();
-    for (name, kms) in [("kms1", &kms1), ("kms2", &kms2)] {
-        let name = format!("name = \"{name}.corp.example.\"");
-        toml = replaced(&toml, &name, &format!("{name}\naddress = \"{}\"", kms.ip()));
-    }
+    let toml = block(&readme, "toml", "[[zone]]");
+    let toml = with_addresses(toml, &[("kms1", &kms1), ("kms2", &kms2)]);
     let toml = replaced(&toml, "10.0.0.53:53", &primary.address.to_string());
     let state = "version = 1\n[daemon]\nstate_dir = \"state\"\n";
     fs::write(
@@ -117,6 +114,62 @@ fn the_quick_start_on_bind_works_as_written() {
     expect(&srvkeeper(folder.path(), check), 0);
     expect(&srvkeeper(folder.path(), plan), 2);
     expect(&srvkeeper(folder.path(), &format!("{apply} --yes")), 0);
+    assert_eq!(
+        dig(primary.address, OWNER, "SRV"),
+        [
+            "3600 0 0 1688 kms1.corp.example.",
+            "3600 0 0 1688 kms2.corp.example."
+        ]
+    );
+    expect(&srvkeeper(folder.path(), plan), 0);
+}
+
+/// A zone on BIND that takes no updates, kept by hand as the document tells it.
+#[test]
+fn the_exports_by_hand_work_as_written() {
+    let document = fs::read_to_string(root().join("docs/no-updates.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // The records as they were before: one host too few, another TTL.
+    fs::write(
+        at("kms.zone"),
+        format!("{OWNER} 600 IN SRV 0 0 1688 kms1.corp.example.\n"),
+    )
+    .unwrap();
+    assert!(document.contains("`$INCLUDE kms.zone`"));
+    let include = format!("$INCLUDE {}", at("kms.zone").display());
+    let mut primary = Bind::start_with(&[ZoneText::new(ZONE).record(&include)], |server| {
+        let server = server.display();
+        format!("zone \"{ZONE}\" {{ type primary; file \"{server}/{ZONE}zone\"; }};\n")
+    });
+
+    let (kms1, kms2) = (Kms::start(), Kms::start());
+    let toml = block(&document, "toml", "\"ns1\"");
+    let toml = replaced(toml, "10.0.0.53:53", &primary.address.to_string());
+    let toml = with_addresses(&toml, &[("kms1", &kms1), ("kms2", &kms2)]);
+    let state = "version = 1\n[daemon]\nstate_dir = \"state\"\n";
+    fs::write(
+        at("srvkeeper.toml"),
+        replaced(&toml, "version = 1\n", state),
+    )
+    .unwrap();
+    let plan = "srvkeeper --config srvkeeper.toml plan";
+    expect(&srvkeeper(folder.path(), plan), 2);
+
+    // A zone that takes no updates says so.
+    let apply = "srvkeeper --config srvkeeper.toml apply --yes";
+    expect(&srvkeeper(folder.path(), apply), 1);
+
+    for line in block(&document, "sh", "--out kms.zone").lines() {
+        let line = replaced(line, "srvkeeper plan", plan);
+        expect(&srvkeeper(folder.path(), &line), 2);
+    }
+    let powershell = fs::read_to_string(at("kms.ps1")).unwrap();
+    assert!(powershell.contains("Add-DnsServerResourceRecord"));
+    let script = fs::read_to_string(at("kms.nsupdate")).unwrap();
+    assert!(script.contains("kms2.corp.example."), "{script}");
+    primary.restart();
+
     assert_eq!(
         dig(primary.address, OWNER, "SRV"),
         [

@@ -20,7 +20,7 @@ use std::process::Command;
 
 use support::{
     Bind, Daemon, Kms, Knot, OWNER, Primary, Site, Unbound, ZONE, ZoneText, block, dig, eventually,
-    in_a_namespace, is_in_a_namespace, replaced, run, serial,
+    in_a_namespace, is_in_a_namespace, replaced, run, serial, with_addresses,
 };
 
 /// What the document delegates, and what it does where that cannot be.
@@ -42,6 +42,16 @@ fn a_resolver_finds_the_service_through_its_delegation() {
 #[test]
 fn a_resolver_finds_the_service_through_a_delegation_of_tcp() {
     in_a_namespace("child_delegates_tcp_with_knot");
+}
+
+#[test]
+fn a_validating_resolver_takes_it_for_insecure() {
+    in_a_namespace("child_stands_below_a_signed_parent");
+}
+
+#[test]
+fn a_high_port_is_reached_through_the_firewall() {
+    in_a_namespace("child_translates_port_53");
 }
 
 #[test]
@@ -74,6 +84,59 @@ fn child_delegates_tcp_with_knot() {
     let resolver = resolver("module-config: \"iterator\"");
     eventually(|| resolver.resolve(OWNER, "SRV"), data(&BOTH));
     everything_follows(embedded, &second, &resolver);
+}
+
+#[test]
+#[ignore = "started by another test in a network namespace"]
+fn child_stands_below_a_signed_parent() {
+    if !is_in_a_namespace() {
+        return;
+    }
+    let embedded = Embedded::start(SERVICE);
+    let _second = embedded.knot();
+    let _parent = embedded.parent_with("dnssec-policy default; inline-signing yes;");
+    let no_ds = format!("dig +norecurse +dnssec @{PARENT} {SERVICE} DS");
+    eventually(|| shell(&no_ds).contains("RRSIG\tNSEC "), true);
+    let key = shell(&format!("dig @{PARENT} {ZONE} DNSKEY +short"));
+    let resolver = resolver(&format!(
+        "module-config: \"validator iterator\"\n  trust-anchor: \"{ZONE} DNSKEY {}\"",
+        key.trim()
+    ));
+    eventually(|| resolver.resolve(OWNER, "SRV"), data(&BOTH));
+    let is_secure = |question: &str| {
+        let answer = shell(&format!("dig @{RESOLVER} +adflag {question}"));
+        assert!(answer.contains("status: NOERROR"), "{answer}");
+        answer.contains("flags: qr rd ra ad;")
+    };
+    assert!(is_secure("ns2.corp.example A"));
+    assert!(!is_secure(&format!("{OWNER} SRV")));
+}
+
+#[test]
+#[ignore = "started by another test in a network namespace"]
+fn child_translates_port_53() {
+    if !is_in_a_namespace() {
+        return;
+    }
+    let embedded = Embedded::start_on(SERVICE, 5353);
+    eventually(
+        || published(SocketAddr::new(EMBEDDED.parse().unwrap(), 5353)),
+        data(&BOTH),
+    );
+    // Packets of this machine's own take another way than those of others.
+    let rules = block(&embedded.document, "text", "dnat to");
+    let rules = replaced(
+        rules,
+        "hook prerouting priority dstnat",
+        "hook output priority -100",
+    );
+    let file = embedded.site.path("rules");
+    fs::write(&file, rules).unwrap();
+    run("nft", &["-f", file.to_str().unwrap()]);
+    for transport in ["+notcp", "+tcp"] {
+        let answer = shell(&format!("dig {transport} @{EMBEDDED} {OWNER} SRV"));
+        assert!(answer.contains("ANSWER: 2"), "{answer}");
+    }
 }
 
 /// A host dies, srvkeeper ends, both come back: whoever is asked has the same in the end.
@@ -141,14 +204,25 @@ struct Embedded {
 
 impl Embedded {
     fn start(delegated: &'static str) -> Self {
+        Self::start_on(delegated, 53)
+    }
+
+    fn start_on(delegated: &'static str, port: u16) -> Self {
         addresses();
         let document = document().replace(SERVICE, delegated);
+        let document = replaced(
+            &document,
+            &format!("\"{EMBEDDED}:53\""),
+            &format!("\"{EMBEDDED}:{port}\""),
+        );
         let (kms1, kms2) = (Kms::start(), Kms::start());
         let site = Site::as_written(&configuration(&document, &kms1, &kms2));
         let key = shell_in(&site.path(""), block(&document, "sh", "tsig-keygen"));
         assert_eq!(key, "");
-        let mode = fs::metadata(site.path("srvkeeper.key")).unwrap();
-        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+        for key in ["srvkeeper.key", "secondary.key"] {
+            let mode = fs::metadata(site.path(key)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{key}");
+        }
         let zone = block(&document, "text", "IN SOA");
         let zone = replaced(zone, "60       ; refresh", "1 ; refresh");
         let zone = replaced(&zone, "30       ; retry", "1 ; retry");
@@ -172,12 +246,12 @@ impl Embedded {
         let text = block(&self.document, "text", "type secondary");
         let text = replaced(text, "min-refresh-time 60", "min-refresh-time 1");
         let text = replaced(&text, "min-retry-time 30", "min-retry-time 1");
-        let key = fs::read_to_string(self.site.path("srvkeeper.key")).unwrap();
+        let key = fs::read_to_string(self.site.path("secondary.key")).unwrap();
         Bind::start_at(
             at(SECOND),
             &[ZoneText::transferred(self.delegated)],
             |folder| {
-                fs::write(folder.join("srvkeeper.key"), &key).unwrap();
+                fs::write(folder.join("secondary.key"), &key).unwrap();
                 let folder = format!("{}/", folder.display());
                 let text = replaced(&text, "/etc/bind/", &folder);
                 replaced(&text, "/var/cache/bind/", &folder)
@@ -187,7 +261,7 @@ impl Embedded {
 
     /// The second server on Knot, once it has the zone.
     fn knot(&self) -> Primary {
-        let key = fs::read_to_string(self.site.path("srvkeeper.key")).unwrap();
+        let key = fs::read_to_string(self.site.path("secondary.key")).unwrap();
         let secret = key.split("secret \"").nth(1).unwrap();
         let secret = secret.split('"').next().unwrap();
         let text = block(&self.document, "yaml", "master: srvkeeper");
@@ -200,17 +274,22 @@ impl Embedded {
 
     /// The parent, which delegates and takes no update.
     fn parent(&self) -> Primary {
+        self.parent_with("")
+    }
+
+    /// The same with further lines about its zone.
+    fn parent_with(&self, more: &str) -> Primary {
         let lines = block(&self.document, "text", "IN NS  srvkeeper.corp.example.\n");
         let zone = lines.lines().fold(ZoneText::new(ZONE), ZoneText::record);
         Bind::start_at(at(PARENT), &[zone], |folder| {
             let folder = folder.display();
-            format!("zone \"{ZONE}\" {{ type primary; file \"{folder}/{ZONE}zone\"; }};\n")
+            format!("zone \"{ZONE}\" {{ type primary; file \"{folder}/{ZONE}zone\"; {more} }};\n")
         })
     }
 
     fn transfers_go_to_the_key_alone(&self) {
         let zone = self.delegated;
-        let key = self.site.path("srvkeeper.key");
+        let key = self.site.path("secondary.key");
         let key = key.to_str().unwrap();
         let records = transfer(at(EMBEDDED), zone, &["-k", key]);
         assert!(records.contains("kms1.corp.example."), "{records}");
@@ -219,7 +298,7 @@ impl Embedded {
         let wrong = transfer(
             at(EMBEDDED),
             zone,
-            &["-y", "hmac-sha256:srvkeeper:d3Jvbmc="],
+            &["-y", "hmac-sha256:secondary:d3Jvbmc="],
         );
         for said in [refused, wrong] {
             assert!(!said.contains("kms1.corp.example."), "{said}");
@@ -229,11 +308,8 @@ impl Embedded {
 
 /// The document's configuration, with hosts that answer here, and in a hurry.
 fn configuration(document: &str, kms1: &Kms, kms2: &Kms) -> String {
-    let mut text = block(document, "toml", "[authority]").to_owned();
-    for (name, kms) in [("kms1", kms1), ("kms2", kms2)] {
-        let name = format!("name = \"{name}.corp.example.\"\n");
-        text = replaced(&text, &name, &format!("{name}address = \"{}\"\n", kms.ip()));
-    }
+    let text = block(document, "toml", "[authority]");
+    let text = with_addresses(text, &[("kms1", kms1), ("kms2", kms2)]);
     let text = replaced(&text, "[daemon]\n", "[daemon]\nstate_dir = \"state\"\n");
     replaced(
         &text,

@@ -1,5 +1,7 @@
 //! Code blocks of the documents, which tests run.
 
+use super::kms::Kms;
+
 /// The one code block of this language that holds `what`, indented as it stands.
 pub(crate) fn block<'t>(text: &'t str, language: &str, what: &str) -> &'t str {
     let found: Vec<&str> = blocks(text)
@@ -26,4 +28,14 @@ pub(crate) fn blocks(text: &str) -> Vec<(&str, &str)> {
 pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "no «{from}» in:\n{text}");
     text.replace(from, to)
+}
+
+/// A configuration whose hosts of `corp.example.` have the addresses of these.
+pub(crate) fn with_addresses(configuration: &str, hosts: &[(&str, &Kms)]) -> String {
+    hosts
+        .iter()
+        .fold(configuration.to_owned(), |text, (host, kms)| {
+            let name = format!("name = \"{host}.corp.example.\"\n");
+            replaced(&text, &name, &format!("{name}address = \"{}\"\n", kms.ip()))
+        })
 }

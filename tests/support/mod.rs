@@ -36,7 +36,7 @@ pub(crate) use address::unused_address;
 pub(crate) use bind::Bind;
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
-pub(crate) use document::{block, blocks, replaced};
+pub(crate) use document::{block, blocks, replaced, with_addresses};
 pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
