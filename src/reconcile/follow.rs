@@ -37,21 +37,20 @@ pub struct FollowGround<'a> {
 /// Reads the other servers of each zone that was written, and its name servers, until they publish
 /// the same as the one that was written, or until `patience` ends.
 ///
-/// One that cannot be read is not asked again. Zones without another server are left out; so is
-/// everything after an interruption, since nothing depends on it.
+/// One that cannot be read is not asked again. Zones without another server are left out. An
+/// interruption ends it; what was read by then is told.
 pub async fn follow(
     ground: FollowGround<'_>,
     reports: &[ZoneReport],
     patience: Duration,
 ) -> Vec<ZoneCopies> {
     let deadline = Instant::now() + patience;
-    let following = stream::iter(reports)
+    stream::iter(reports)
         .map(|report| follow_zone(ground, report, deadline))
         .buffered(ZONES_AT_ONCE)
         .filter_map(std::future::ready)
-        .collect();
-    let interrupt = ground.surroundings.interrupt;
-    interrupt.unless_raised(following).await.unwrap_or_default()
+        .collect()
+        .await
 }
 
 async fn follow_zone(
@@ -71,7 +70,7 @@ async fn follow_zone(
             let looking = places
                 .into_iter()
                 .map(|place| follow_copy(ground, zone, plan, place, deadline));
-            Ok(join_all(looking).await)
+            Ok(join_all(looking).await.into_iter().flatten().collect())
         }
         Err(error) => Err(error),
     };
@@ -134,13 +133,14 @@ async fn places(
     Ok(places)
 }
 
+/// `None`: interrupted before it was read.
 async fn follow_copy(
     ground: FollowGround<'_>,
     zone: &Zone,
     plan: &ZonePlan,
     place: Place,
     deadline: Instant,
-) -> ServerCopy {
+) -> Option<ServerCopy> {
     let Place { name, address } = place;
     let copy = |address, state| ServerCopy {
         name,
@@ -149,27 +149,31 @@ async fn follow_copy(
     };
     let address = match address {
         Ok(address) => address,
-        Err(text) => return copy(None, CopyState::Unreadable { text }),
+        Err(text) => return Some(copy(None, CopyState::Unreadable { text })),
     };
     let connection = ground.connections.unsigned(address);
     let written = Published {
         ttl: plan.after_ttl,
         records: plan.after.clone(),
     };
-    let state = loop {
-        let state = match observe(&connection.exchange, zone).await {
-            Ok(observed) => compare(&written, &observed),
-            Err(error) => CopyState::Unreadable {
+    let interrupt = ground.surroundings.interrupt;
+    let mut state = None;
+    loop {
+        let looked = interrupt.unless_raised(observe(&connection.exchange, zone));
+        state = match looked.await {
+            None => break,
+            Some(Ok(observed)) => Some(compare(&written, &observed)),
+            Some(Err(error)) => Some(CopyState::Unreadable {
                 text: error.cause(),
-            },
+            }),
         };
-        let is_settled = !matches!(state, CopyState::Differs { .. });
-        if is_settled || Instant::now() + LOOK_EVERY > deadline {
-            break state;
+        let differs = matches!(state, Some(CopyState::Differs { .. }));
+        if !differs || Instant::now() + LOOK_EVERY > deadline {
+            break;
         }
-        sleep(LOOK_EVERY).await;
-    };
-    copy(Some(address), state)
+        interrupt.unless_raised(sleep(LOOK_EVERY)).await;
+    }
+    state.map(|state| copy(Some(address), state))
 }
 
 fn compare(written: &Published, observed: &Observed) -> CopyState {
