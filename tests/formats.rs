@@ -326,6 +326,33 @@ fn monitoring_gets_unknown_whenever_there_is_no_plan() {
     plugin(&site.run(&NAGIOS), 3, "UNKNOWN");
 }
 
+/// The monitoring plugins' own wrapper, which exchanges the states, and their words in the line.
+#[test]
+fn the_monitoring_plugins_wrapper_reads_the_state_and_the_line() {
+    let zone = ZoneText::new(ZONE).srv(3600, &["0 0 1688 kms1.corp.example."]);
+    let primary = Bind::start(&[zone]);
+    let well = Site::with_primary(primary.address)
+        .trusted_host("kms1.corp.example.", "")
+        .zone(ZONE);
+    let lost = Site::with_primary(unused_address())
+        .trusted_host("kms1.corp.example.", "")
+        .zone(ZONE);
+    for (site, status, state) in [(&well, 1, "WARNING"), (&lost, 2, "CRITICAL")] {
+        let output = Command::new("/usr/lib/nagios/plugins/negate")
+            .args(["--substitute", "--ok=WARNING", "--unknown=CRITICAL"])
+            .args([env!("CARGO_BIN_EXE_srvkeeper"), "--config"])
+            .arg(site.configure())
+            .args(NAGIOS)
+            .output()
+            .expect("negate, of the monitoring plugins; tests/run installs it");
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let line = String::from_utf8(output.stdout).unwrap();
+        assert!(line.starts_with(&format!("SRVKEEPER {state} - ")), "{line}");
+        assert!(line.contains(" | zones=1 "), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+}
+
 #[test]
 fn out_takes_the_plan_and_leaves_stdout_empty() {
     let primary = crowded();
