@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::rr::RecordType;
 
 use super::{Cause, observe_owner};
-use crate::dns::exchange::{Exchange, Settings};
+use crate::dns::exchange::Exchange;
 use crate::dns::resolve::Resolver;
 use crate::model::{Name, Observed};
 use crate::wire::answer;
@@ -55,12 +55,9 @@ async fn ask_addresses(
     answer::addresses(&answer.map_err(Cause::Exchange)?, name, record_type).map_err(Cause::Answer)
 }
 
-/// Reads the RRset of `owner` and its zone's serial from the name server at an address, unsigned
-/// and over a connection of its own, which is closed afterwards.
-pub async fn copy(
-    address: SocketAddr,
-    owner: &Name,
-    settings: Settings,
-) -> Result<Observed, Cause> {
-    observe_owner(&Exchange::new(address, None, settings), owner).await
+/// Reads the RRset of `owner` and its zone's serial as the name server behind an exchange has them.
+///
+/// Other name servers than the one written to know no key of ours: give an unsigned exchange.
+pub async fn copy(exchange: &Exchange, owner: &Name) -> Result<Observed, Cause> {
+    observe_owner(exchange, owner).await
 }
