@@ -75,6 +75,7 @@ impl Bars {
                 Stage::Probe => "probing hosts",
                 Stage::Plan => "planning zones",
                 Stage::Apply => "applying zones",
+                Stage::Examine => "examining zones",
             });
         let drawing = tokio::spawn(draw(self.multi.clone(), bar.clone()));
         *self.present() = Some(Present {

@@ -48,10 +48,11 @@ const MODULES: &[(&str, Room, &[&str])] = &[
     ("apply",     Shell, &["observe", "dns", "wire", "model", "plan", "fault", "exit"]),
     ("http",      Shell, &["render", "store", "model", "plan", "diagnose"]),
     ("reconcile", Shell, &["observe", "apply", "probe", "dns", "store", "health", "plan", "config", "model", "fault", "wire", "exit"]),
+    ("examine",   Shell, &["reconcile", "observe", "dns", "wire", "plan", "config", "diagnose", "model"]),
     ("daemon",    Shell, &["reconcile", "probe", "health", "store", "http", "hooks", "authority", "config", "dns", "plan", "render", "model", "exit"]),
     ("demo",      Shell, &["daemon", "reconcile", "authority", "config", "render", "plan", "store", "dns", "model", "wire", "exit"]),
     ("exit",      Pure,  &[]),
-    ("cli",       Shell, &["config", "hooks", "reconcile", "progress", "render", "plan", "model", "store", "exit", "explain", "daemon", "demo", "authority", "dns", "probe", "diagnose"]),
+    ("cli",       Shell, &["config", "hooks", "reconcile", "progress", "render", "plan", "model", "store", "exit", "explain", "daemon", "demo", "authority", "dns", "probe", "diagnose", "examine"]),
     ("main",      Shell, &["cli", "exit"]),
 ];
 

@@ -214,6 +214,11 @@ impl Exchange {
         }
     }
 
+    /// Sends a query over TCP, and fails where the server refuses that.
+    pub async fn read_tcp(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
+        self.request(message, Kind::Read, self.signer.key()).await
+    }
+
     /// Sends an update over TCP and returns the answer, its ID and signature checked.
     ///
     /// The ID in `message` is replaced. An update that may have reached the server is never sent

@@ -18,7 +18,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::SOA;
-use hickory_resolver::proto::rr::{Name as WireName, Record, RecordType};
+use hickory_resolver::proto::rr::{Name as WireName, RData, Record, RecordType};
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
 
 use crate::model::{Name, Rcode};
@@ -152,6 +152,18 @@ impl Resolver {
         }
     }
 
+    /// What a CNAME at the name points to; `None`: the name is no alias.
+    pub async fn alias(&self, name: &Name) -> Result<Option<Name>, ResolveError> {
+        let servers = self.servers.as_ref().map_err(Clone::clone)?;
+        let reply = ask(servers, name, &to_wire(name)?, RecordType::CNAME).await?;
+        Ok(reply.answers.iter().find_map(|record| match &record.data {
+            RData::CNAME(target) if convert::is_same(&record.name, name) => {
+                convert::from_hickory(target).ok()
+            }
+            _ => None,
+        }))
+    }
+
     /// What `/etc/hosts` says.
     fn local_addresses(&self, name: &WireName) -> Vec<IpAddr> {
         [RecordType::A, RecordType::AAAA]
@@ -280,7 +292,6 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
 #[cfg(test)]
 pub(crate) mod scripted {
     use hickory_resolver::proto::op::{Message, OpCode};
-    use hickory_resolver::proto::rr::RData;
     use hickory_resolver::proto::rr::rdata::{CNAME, NS};
     use tokio::net::UdpSocket;
 

@@ -20,7 +20,7 @@
 //! An override passes: a person said so, for a limited time. What is undone under it still counts.
 //! Not counted are TTLs, which belong to the RRset and not to a target.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Change, ChangeKind, Contest, ContestKind, Name, Reason, ReasonCode, State};
 
@@ -42,6 +42,20 @@ pub(super) fn contested(
 ) -> Option<(Guard, String)> {
     let count = count(input, target, kind);
     (count >= CONTESTED_AT).then(|| (Guard::Contested, text(target, kind, count)))
+}
+
+/// What of these contests holds now: each target, and why its record is left alone with the way out.
+///
+/// Without a plan, so an undoing that no run has counted yet is not among them.
+pub fn contested_now(contests: &[Contest], now: Timestamp) -> Vec<(Name, String)> {
+    contests
+        .iter()
+        .filter(|contest| contest.count >= CONTESTED_AT && now.duration_since(contest.at) <= QUIET)
+        .map(|contest| {
+            let text = text(&contest.target, contest.kind, contest.count);
+            (contest.target.clone(), text)
+        })
+        .collect()
 }
 
 /// True when a change of this kind is no longer made.

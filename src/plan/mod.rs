@@ -23,7 +23,7 @@ mod rollback;
 
 pub use alerts::{alerts_of, unreadable};
 pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusal};
-pub use contest::contests_after;
+pub use contest::{contested_now, contests_after};
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};
 pub use guard::awaits_samples;
 pub use home::{check_home, may_take_over};

@@ -20,6 +20,8 @@ use super::primaries::Primaries;
 pub struct Connection {
     /// The exchange with it.
     pub exchange: Exchange,
+    /// The key in the configuration that signs; `None`: nothing is signed.
+    pub key: Option<String>,
     overhead: usize,
 }
 
@@ -42,14 +44,17 @@ enum Signing {
 }
 
 impl Signing {
-    fn connect(self, address: SocketAddr) -> Connection {
+    fn connect(self, address: SocketAddr, name: &str) -> Connection {
+        let key_name = Some(name.to_owned());
         let settings = Settings::default();
         match self {
             Self::Tsig(key) => Connection {
+                key: key_name,
                 overhead: key.overhead(),
                 exchange: Exchange::new(address, Some(key), settings),
             },
             Self::Gss(key) => Connection {
+                key: key_name,
                 overhead: gss::overhead(),
                 exchange: Exchange::with_gss(address, key, settings),
             },
@@ -153,10 +158,7 @@ impl Connections {
         zone: &Zone,
         addresses: &[SocketAddr],
     ) -> Result<(Observed, Vec<String>), ZoneError> {
-        let connections = addresses
-            .iter()
-            .filter_map(|address| self.of(zone, *address).transpose())
-            .collect::<Result<Vec<_>, _>>()?;
+        let connections = self.at(zone, addresses)?;
         let exchanges = connections.iter().map(|found| &found.exchange);
         let (observed, tried) =
             observe_first(exchanges, zone)
@@ -170,6 +172,24 @@ impl Connections {
                 })?;
         let causes = tried.iter().map(|(_address, cause)| cause.to_string());
         Ok((observed, causes.collect()))
+    }
+
+    fn at(&self, zone: &Zone, addresses: &[SocketAddr]) -> Result<Vec<Connection>, ZoneError> {
+        addresses
+            .iter()
+            .filter_map(|address| self.of(zone, *address).transpose())
+            .collect()
+    }
+
+    /// The connections to all of a zone's servers, in the order to be tried, or to the addresses of
+    /// its primary.
+    pub async fn all_of(
+        &self,
+        zone: &Zone,
+        resolver: &Resolver,
+    ) -> Result<Vec<Connection>, ZoneError> {
+        let addresses = self.addresses(zone, resolver, None).await?;
+        self.at(zone, &addresses)
     }
 
     /// The connection to the server that a zone was read from earlier, signing as for that zone.
@@ -193,6 +213,7 @@ impl Connections {
     /// The connection to a server that is only read, unsigned, such as a zone's secondary.
     pub fn unsigned(&self, address: SocketAddr) -> Connection {
         self.keep(address, None, || Connection {
+            key: None,
             overhead: 0,
             exchange: Exchange::new(address, None, Settings::default()),
         })
@@ -218,7 +239,7 @@ impl Connections {
             server: Some(address.to_string()),
             text: format!("key {name}: is not configured"),
         })?;
-        Ok(self.keep(address, key, || signing.clone().connect(address)))
+        Ok(self.keep(address, key, || signing.clone().connect(address, name)))
     }
 
     /// The connection kept for this address and key, made where there is none.

@@ -17,7 +17,7 @@ mod settle;
 mod surroundings;
 mod verdicts;
 
-pub use connections::Connections;
+pub use connections::{Connection, Connections};
 pub use follow::{FOLLOW, FollowGround, follow};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,

@@ -26,6 +26,8 @@ pub enum Stage {
     Plan,
     /// Zones are written and read back.
     Apply,
+    /// Zones are looked at, to find out whether updates can work.
+    Examine,
 }
 
 /// How far a run is.

@@ -253,6 +253,52 @@ pub fn addresses(
     Ok(data.filter_map(RData::ip_addr).collect())
 }
 
+/// Reads what a server of the parent zone says to `zone NS`: the name servers that it delegates
+/// `zone` to, in the order of [`Name`]; none where it does not.
+///
+/// A server that serves `zone` itself gives its own NS records.
+pub fn delegation(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
+    match name_servers(bytes, zone) {
+        Err(AnswerError::Referral { zone: cut, .. }) if cut == *zone => {}
+        // A cut further up: the server asked is the parent's no more.
+        result => return result,
+    }
+    let message = Message::from_vec(bytes).map_err(|error| malformed(error.to_string()))?;
+    let mut servers = Vec::new();
+    for record in &message.authorities {
+        if let RData::NS(server) = &record.data
+            && convert::is_same(&record.name, zone)
+        {
+            servers.push(name(server)?);
+        }
+    }
+    servers.sort();
+    servers.dedup();
+    Ok(servers)
+}
+
+/// Reads the answer to `version.bind CH TXT`: what the server calls itself, in printable ASCII;
+/// `None` where it does not say.
+pub fn version(bytes: &[u8]) -> Option<String> {
+    const LONGEST: usize = 60;
+    let header = header(bytes, OpCode::Query).ok()?;
+    if header.counts.queries > 1 {
+        return None;
+    }
+    let message = Message::from_vec(bytes).ok()?;
+    let said = message
+        .answers
+        .iter()
+        .find_map(|record| match &record.data {
+            RData::TXT(text) => Some(text.to_string()),
+            _ => None,
+        })?;
+    let printable = |c: &char| c.is_ascii_graphic() || *c == ' ';
+    let said: String = said.chars().filter(printable).take(LONGEST).collect();
+    let said = said.trim();
+    (!said.is_empty()).then(|| said.to_owned())
+}
+
 /// Reads the answer to an UPDATE (RFC 2136 §3.8): its header is all that counts.
 ///
 /// Any response code is Ok; whether the update was applied is for the read-back to say.

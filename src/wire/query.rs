@@ -21,6 +21,18 @@ pub fn query(name: &Name, record_type: RecordType) -> Vec<u8> {
     message
 }
 
+/// Encodes the question for a server's software, `version.bind CH TXT`, with RD=0 and ID 0.
+///
+/// A convention of BIND's that other servers follow, and that many are told to refuse.
+pub fn version() -> Vec<u8> {
+    let mut message = Vec::new();
+    header(&mut message, OpCode::Query, [1, 0, 0, 0]);
+    message.extend_from_slice(b"\x07version\x04bind\x00");
+    message.extend_from_slice(&u16::from(RecordType::TXT).to_be_bytes());
+    message.extend_from_slice(&u16::from(DNSClass::CH).to_be_bytes());
+    message
+}
+
 /// Appends a request's header: ID 0, every flag clear, the counts of the four sections.
 pub(super) fn header(message: &mut Vec<u8>, opcode: OpCode, counts: [u16; 4]) {
     message.extend_from_slice(&[0, 0, u8::from(opcode) << 3, 0]);
@@ -42,6 +54,16 @@ mod tests {
 
     use super::*;
     use crate::wire::convert;
+
+    #[test]
+    fn asks_for_the_software_in_its_own_class() {
+        let message = Message::from_vec(&version()).unwrap();
+        assert_eq!(message.queries.len(), 1);
+        let question = &message.queries[0];
+        assert_eq!(question.name().to_string(), "version.bind.");
+        assert_eq!(question.query_type(), RecordType::TXT);
+        assert_eq!(question.query_class(), DNSClass::CH);
+    }
 
     #[test]
     fn asks_one_question_and_nothing_else() {

@@ -132,6 +132,14 @@ pub fn verify_answer(
     Ok(())
 }
 
+/// When a message was signed, in Unix seconds; `None`: it is not signed.
+///
+/// Says nothing of whether the signature holds: [`verify_answer`] does.
+pub fn time_signed(message: &[u8]) -> Option<u64> {
+    let record = walk(message).ok()?.record?;
+    Some(record.time_signed)
+}
+
 /// Why an answer's signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TsigError {

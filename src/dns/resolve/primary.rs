@@ -119,8 +119,7 @@ impl Resolver {
     /// A zone's primary: MNAME, when it is one of the zone's name servers.
     pub async fn primary(&self, start: &Start) -> Result<FoundPrimary, PrimaryError> {
         let Start { zone, primary } = start;
-        let reply = self.ask(zone, RecordType::NS).await?;
-        let name_servers = name_servers_in(&reply);
+        let name_servers = self.name_servers(zone).await?;
         if !name_servers.contains(primary) {
             return Err(PrimaryError::NotANameServer {
                 zone: zone.clone(),
@@ -139,6 +138,11 @@ impl Resolver {
             addresses,
             name_servers,
         })
+    }
+
+    /// The names of a zone's name servers, as the resolver knows them.
+    pub async fn name_servers(&self, zone: &Name) -> Result<Vec<Name>, ResolveError> {
+        Ok(name_servers_in(&self.ask(zone, RecordType::NS).await?))
     }
 
     /// Where the name server of this name listens; empty when the name has no address.

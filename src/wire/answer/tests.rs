@@ -537,4 +537,32 @@ fn name_servers_are_the_zones_own() {
         name_servers(&referral, &zone),
         Err(AnswerError::Referral { .. })
     ));
+    assert_eq!(
+        delegation(&referral, &zone),
+        Ok(vec![own("ns1.corp.example.")])
+    );
+    assert_eq!(delegation(&none, &zone), Ok(vec![]));
+    assert_eq!(delegation(&two, &zone).map(|names| names.len()), Ok(2));
+}
+
+#[test]
+fn the_software_is_what_the_server_calls_itself() {
+    let says = |text: &str| {
+        let mut message = Message::response(0, OpCode::Query);
+        let mut answer = record(
+            "version.bind.",
+            0,
+            RData::TXT(hickory_proto::rr::rdata::TXT::new(vec![text.to_owned()])),
+        );
+        answer.dns_class = DNSClass::CH;
+        message.add_answer(answer);
+        version(&message.to_vec().unwrap())
+    };
+    assert_eq!(says("Knot DNS 3.2.6").as_deref(), Some("Knot DNS 3.2.6"));
+    assert_eq!(says("9.18\u{1b}[2J").as_deref(), Some("9.18[2J"));
+    assert_eq!(says(" "), None);
+    assert_eq!(says(&"x".repeat(200)).map(|said| said.len()), Some(60));
+    let refused = Message::response(0, OpCode::Query).to_vec().unwrap();
+    assert_eq!(version(&refused), None);
+    assert_eq!(version(b"x"), None);
 }

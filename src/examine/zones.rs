@@ -1,0 +1,158 @@
+//! One zone: its RRset at each of its servers, the right to change it, and the copies of it.
+
+use futures_util::future::join_all;
+use hickory_proto::rr::RecordType;
+use jiff::Timestamp;
+
+use super::name_servers::Neighbours;
+use super::servers::Looked;
+use super::{preflight, problems};
+use crate::diagnose::{Reading, Start, ZoneEvidence};
+use crate::model::{Memory, Name, Observed, Srv, Zone};
+use crate::observe;
+use crate::plan::contested_now;
+use crate::reconcile::Connection;
+use crate::wire::answer;
+use crate::wire::query::query;
+
+/// What zones are looked at with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) servers: &'a [Looked],
+    pub(super) neighbours: &'a Neighbours<'a>,
+    pub(super) memory: &'a Memory,
+}
+
+/// Looks at a zone, whose servers are those at `places`, or unknown for a reason.
+pub(super) async fn look(
+    zone: &Zone,
+    places: Result<Vec<usize>, String>,
+    context: Context<'_>,
+) -> ZoneEvidence {
+    let mut evidence = ZoneEvidence {
+        name: zone.name.clone(),
+        owner: zone.owner.clone(),
+        ttl: zone.ttl,
+        refreshes: zone.policy.refresh.is_some(),
+        readings: Ok(Vec::new()),
+        copies: None,
+        delegation: None,
+        contested: contested_now(context.memory.contests(&zone.owner), Timestamp::now()),
+    };
+    let places = match places {
+        Ok(places) => places,
+        Err(why) => {
+            evidence.readings = Err(why);
+            return evidence;
+        }
+    };
+    // Updates go over TCP, and one that is dropped there would cost each zone a time-out.
+    let reachable = places.into_iter().filter_map(|index| {
+        let server = context.servers.get(index)?;
+        server.evidence.tcp.is_ok().then_some((index, server))
+    });
+    let readings = reachable.map(|(index, server)| read(zone, index, &server.connection, context));
+    let readings = join_all(readings).await;
+    let first = readings.iter().find_map(|reading| {
+        let observed = reading.observed.as_ref().ok()?;
+        Some((context.servers.get(reading.server)?, observed))
+    });
+    if let Some((server, observed)) = first {
+        let exchange = &server.connection.exchange;
+        let neighbours = context.neighbours;
+        let copies = async {
+            let names = observe::name_servers(exchange, &observed.update_zone).await;
+            match names {
+                Ok(names) => Ok(neighbours.copies(&names, &zone.owner).await),
+                Err(cause) => Err(cause.to_string()),
+            }
+        };
+        let delegation = async {
+            if !is_cut_below(&observed.update_zone, &zone.name) {
+                return None;
+            }
+            let update_zone = &observed.update_zone;
+            Some(neighbours.delegation(update_zone, &zone.owner).await)
+        };
+        let (copies, delegation) = tokio::join!(copies, delegation);
+        evidence.copies = Some(copies);
+        evidence.delegation = delegation;
+    }
+    evidence.readings = Ok(readings);
+    evidence
+}
+
+/// True when the zone to update is delegated away from the clients' suffix.
+fn is_cut_below(update_zone: &Name, suffix: &Name) -> bool {
+    update_zone != suffix && update_zone.is_within(suffix)
+}
+
+/// True when one of the zone's servers gave its RRset.
+pub(super) fn was_read(zone: &ZoneEvidence) -> bool {
+    let readings = zone.readings.as_deref().unwrap_or_default();
+    readings.iter().any(|reading| reading.observed.is_ok())
+}
+
+/// The records that updates of the zone would be planned on.
+pub(super) fn published(zone: &ZoneEvidence) -> impl Iterator<Item = &Srv> {
+    let readings = zone.readings.as_deref().unwrap_or_default();
+    readings
+        .iter()
+        .find_map(|reading| reading.observed.as_ref().ok())
+        .into_iter()
+        .flat_map(|observed| &observed.records)
+}
+
+async fn read(
+    zone: &Zone,
+    server: usize,
+    connection: &Connection,
+    context: Context<'_>,
+) -> Reading {
+    let observed = match observe::copy(&connection.exchange, &zone.owner).await {
+        Ok(observed) => observed,
+        Err(cause) => {
+            return Reading {
+                server,
+                observed: Err(problems::of_read(&cause)),
+                start: None,
+                preflight: None,
+            };
+        }
+    };
+    let start = start(connection, &observed, context).await;
+    let preflight = preflight::ask(connection, &zone.owner, &observed).await;
+    Reading {
+        server,
+        observed: Ok(observed),
+        start,
+        preflight: Some(preflight),
+    }
+}
+
+/// The zone's SOA, and what the primary that it names says.
+async fn start(
+    connection: &Connection,
+    observed: &Observed,
+    context: Context<'_>,
+) -> Option<Start> {
+    let zone = &observed.update_zone;
+    let question = query(zone, RecordType::SOA);
+    let octets = connection.exchange.read(question).await.ok()?;
+    let soa = answer::soa(&octets, zone).ok()?;
+    let addresses = context.neighbours.places(&soa.mname).await;
+    let serial_there = match &addresses {
+        Ok(addresses) if !addresses.contains(&observed.server) => {
+            context.neighbours.serial(addresses, zone).await
+        }
+        _ => None,
+    };
+    Some(Start {
+        mname: soa.mname,
+        addresses,
+        serial_there,
+        refresh: soa.timers.refresh,
+        expire: soa.timers.expire,
+        negative_ttl: soa.timers.negative_ttl,
+    })
+}
