@@ -10,6 +10,7 @@ mod approved;
 mod arguments;
 mod check;
 mod demo;
+mod doctor;
 mod edge;
 mod explain;
 mod failover;
@@ -165,6 +166,16 @@ Example: srvkeeper rollback 17 --for 4h --dry-run"
 Example: srvkeeper probe kms1.corp.example [2001:db8::1]:1688 --check tcp"
     )]
     Probe(ProbeArgs),
+    /// Find out whether updates can work, and how to repair what stops them; changes nothing
+    #[command(
+        after_help = "Exit status: 0 fine; 3 warnings only; 1 failures. What cannot be told, marked ?, does not count.
+-v shows what passed, too.
+
+Examples:
+  srvkeeper doctor corp.example
+  srvkeeper doctor --format json           for monitoring"
+    )]
+    Doctor(DoctorArgs),
     /// Say what a KMS error code or event means, and what to run next
     #[command(
         after_help = "CODE is hexadecimal with or without 0x, decimal, or negative; an event's number; or a Win32 code
@@ -457,6 +468,17 @@ enum ProbeFormat {
 }
 
 #[derive(Debug, Args)]
+struct DoctorArgs {
+    /// Zones, as configured; all when none is named
+    #[arg(value_name = "ZONE", value_parser = Name::parse_host)]
+    zones: Vec<Name>,
+
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Args)]
 struct ExplainArgs {
     /// The code or event, as it was pasted; all that are known when none is named
     #[arg(value_name = "CODE", value_parser = crate::explain::parse, allow_negative_numbers = true)]
@@ -566,6 +588,9 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::History(arguments) => history::run(&config()?, arguments).map(End::from),
         Command::Rollback(arguments) => rollback::run(&config()?, arguments, bars).map(End::from),
         Command::Probe(arguments) => probe::run(file, arguments, bars).map(End::from),
+        Command::Doctor(arguments) => {
+            doctor::run(&config()?, arguments, cli.verbose > 0, bars).map(End::from)
+        }
         Command::Explain(arguments) => explain::run(arguments).map(End::from),
         Command::Demo(arguments) => demo::run(arguments).map(End::from),
         Command::Completions { shell } => Ok(generated::completions(*shell).into()),

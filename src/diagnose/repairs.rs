@@ -323,7 +323,7 @@ pub(super) fn active_directory(
             .filter(|host| host != account),
     );
     let listed = members.join(",");
-    let quoted: Vec<String> = members.iter().map(|member| format!("'{member}'")).collect();
+    let quoted: Vec<String> = members.iter().map(|member| powershell(member)).collect();
     let admins = "cure A: let one account write every record; the KMS hosts then stop publishing themselves (`slmgr /cdns`)";
     let group =
         "cure B, the least right: a group of our account and the hosts may write this one object";
@@ -400,17 +400,18 @@ fn node(zone: &ZoneEvidence, observed: &Observed, realm: &str) -> String {
 }
 
 /// One word of a shell.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/,".contains(c);
     if text.chars().all(is_plain) {
         text.to_owned()
     } else {
-        format!("'{text}'")
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
+/// One string of PowerShell.
 fn powershell(text: &str) -> String {
-    format!("'{text}'")
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Keeps the RRset where updates are taken: on the embedded primary.

@@ -1,7 +1,7 @@
 //! What the configuration asks for and the zone shows: the TTL, scavenging, contested records.
 
 use super::evidence::{Evidence, KeyIdentity, Reading, ServerEvidence, Software, ZoneEvidence};
-use super::repairs::{Place, Repair};
+use super::repairs::{Place, Repair, bare, word};
 use super::{Check, Finding, Level};
 use crate::model::Observed;
 
@@ -88,10 +88,7 @@ fn scavenging(zone: &ZoneEvidence, reading: &Reading, evidence: &Evidence) -> Op
             Repair::new(
                 Place::Windows,
                 "see whether scavenging is on",
-                [format!(
-                    "Get-DnsServerZoneAging -Name {}",
-                    super::repairs::bare(&zone.name)
-                )],
+                [format!("Get-DnsServerZoneAging -Name {}", bare(&zone.name))],
             ),
         ]),
     )
@@ -116,10 +113,7 @@ fn contested(zone: &ZoneEvidence) -> Finding {
         finding = finding.seen(text.clone()).repaired_by([Repair::new(
             Place::Srvkeeper,
             "once that is repaired, start afresh",
-            [format!(
-                "srvkeeper host clear {}",
-                super::repairs::bare(target)
-            )],
+            [format!("srvkeeper host clear {}", word(&bare(target)))],
         )]);
     }
     finding

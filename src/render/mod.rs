@@ -7,6 +7,7 @@
 //! history                              recorded changes, for people and programs
 //! probe                                what `probe` found, as text and JSON
 //! copies                               what other servers publish after an update
+//! doctor                               what `doctor` found, as text and JSON
 //! explain                              what codes and events mean, as text and JSON
 //! hook                                 what `on_change` and `on_alert` read
 //! ```
@@ -16,6 +17,7 @@
 //! Text is always styled; the edge strips what its stream cannot show.
 
 pub mod copies;
+pub mod doctor;
 pub mod explain;
 pub mod failover;
 pub mod history;

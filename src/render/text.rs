@@ -11,7 +11,7 @@ use super::lines::{self, Line, Section, Tone, fold};
 pub use super::lines::{Layout, counted};
 
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 const MAGENTA: Style = AnsiColor::Magenta.on_default();
 pub(super) const BOLD: Style = Style::new().bold();

@@ -1,0 +1,308 @@
+//! What `doctor` found: problems first and passes in few words, or JSON of format version 1.
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::diagnose::{Diagnosis, Finding, Level, Repair, Section, Subject};
+
+use super::lines::{Layout, counted, fold, one_line};
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, indented, line, styled};
+
+/// Columns of the longest level, and the spaces around it.
+const MARGIN: usize = 2;
+const LEVEL: usize = 7;
+const TEXT_AT: usize = MARGIN + LEVEL + 2;
+/// The lines of a repair stand so far right of its title.
+const LINES_AT: usize = TEXT_AT + 4;
+/// Sections shown in which nothing is wrong, but something could not be told.
+const SHOWN_UNTOLD: usize = 20;
+
+/// The findings; with `verbose` the passes, too, each with what was found.
+pub fn text(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> String {
+    let mut sections: Vec<&Section> = diagnosis.sections.iter().collect();
+    // Stable: among equals the order of the configuration stays.
+    sections.sort_by_key(|section| std::cmp::Reverse(section.level()));
+    let untold = |section: &&&Section| section.level() == Level::CannotTell;
+    let shown_untold = if verbose { usize::MAX } else { SHOWN_UNTOLD };
+    let more = sections
+        .iter()
+        .filter(untold)
+        .count()
+        .saturating_sub(shown_untold);
+    let mut seen_untold = 0_usize;
+    let mut out = String::new();
+    for section in &sections {
+        let is_shown = match section.level() {
+            Level::Failure | Level::Warning => true,
+            Level::CannotTell => {
+                seen_untold += 1;
+                seen_untold <= shown_untold
+            }
+            Level::Pass => verbose,
+        };
+        if is_shown {
+            self::section(&mut out, section, verbose, layout);
+            out.push('\n');
+        }
+    }
+    if more > 0 {
+        let text = format!("{more} more with something that cannot be told (-v shows them)");
+        line(&mut out, &text);
+    }
+    if let Some(quiet) = quiet(&sections).filter(|_| !verbose) {
+        line(&mut out, &quiet);
+    }
+    for piece in fold(&summary(diagnosis), layout.width) {
+        line(&mut out, &styled(BOLD, &piece));
+    }
+    out
+}
+
+/// `No problem: 1 server, 2 hosts, 9,000 zones`; `None` where everything has one.
+fn quiet(sections: &[&Section]) -> Option<String> {
+    let count = |is_one: fn(&Subject) -> bool, noun: &str| {
+        let number = sections
+            .iter()
+            .filter(|section| section.level() == Level::Pass && is_one(&section.subject))
+            .count();
+        (number > 0).then(|| counted(number, noun))
+    };
+    let counts: Vec<String> = [
+        count(
+            |subject| matches!(subject, Subject::Server { .. }),
+            "server",
+        ),
+        count(|subject| matches!(subject, Subject::Target(_)), "host"),
+        count(|subject| matches!(subject, Subject::Zone { .. }), "zone"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!counts.is_empty()).then(|| format!("No problem: {}", counts.join(", ")))
+}
+
+fn summary(diagnosis: &Diagnosis) -> String {
+    let count = |level| diagnosis.count(level);
+    format!(
+        "Doctor: {}, {}, {} cannot be told, {} passed",
+        counted(count(Level::Failure), "failure"),
+        counted(count(Level::Warning), "warning"),
+        count(Level::CannotTell),
+        count(Level::Pass),
+    )
+}
+
+fn section(out: &mut String, section: &Section, verbose: bool, layout: Layout) {
+    for piece in fold(&heading(&section.subject), layout.width) {
+        line(out, &styled(BOLD, &piece));
+    }
+    let mut findings: Vec<&Finding> = section.findings.iter().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let mut passed: Vec<&str> = Vec::new();
+    for finding in findings {
+        if finding.level > Level::Pass || verbose {
+            self::finding(out, finding, layout);
+        } else if !passed.contains(&finding.check.as_str()) {
+            passed.push(finding.check.as_str());
+        }
+    }
+    if !passed.is_empty() {
+        told(out, Level::Pass, &passed.join(", "), layout);
+    }
+}
+
+/// `server dc1, 10.0.0.53:53, key srvkeeper., 9.18.49`
+fn heading(subject: &Subject) -> String {
+    match subject {
+        Subject::Server {
+            names,
+            address,
+            key,
+            software,
+        } => {
+            let mut heading = "server ".to_owned();
+            for name in names {
+                heading.push_str(&format!("{name}, "));
+            }
+            heading.push_str(&address.to_string());
+            match key {
+                Some(key) => heading.push_str(&format!(", key {key}")),
+                None => heading.push_str(", unsigned"),
+            }
+            if let Some(software) = software {
+                heading.push_str(&format!(", says it is {software}"));
+            }
+            heading
+        }
+        Subject::Target(name) => format!("host {name}"),
+        Subject::Zone { name, .. } => format!("zone {name}"),
+    }
+}
+
+fn finding(out: &mut String, finding: &Finding, layout: Layout) {
+    let text = format!("{}: {}", finding.check.as_str(), finding.text);
+    told(out, finding.level, &text, layout);
+    let room = layout.width.saturating_sub(TEXT_AT);
+    for evidence in &finding.evidence {
+        for piece in fold(evidence, room) {
+            indented(out, TEXT_AT, &styled(DIM, &piece));
+        }
+    }
+    for Repair { place, what, lines } in &finding.repairs {
+        for piece in fold(&format!("repair, {}: {what}", place.title()), room) {
+            indented(out, TEXT_AT, &piece);
+        }
+        // Never folded: they are there to be copied.
+        for command in lines {
+            indented(out, LINES_AT, command);
+        }
+    }
+}
+
+/// The level in its column, and a text beside it.
+fn told(out: &mut String, level: Level, text: &str, layout: Layout) {
+    let (word, style) = match level {
+        Level::Pass => ("ok", GREEN),
+        Level::CannotTell => ("?", DIM),
+        Level::Warning => ("WARNING", YELLOW),
+        Level::Failure => ("FAILURE", RED),
+    };
+    let pad = " ".repeat(LEVEL.saturating_sub(word.len()));
+    let mut head = format!("{}{}{pad}  ", " ".repeat(MARGIN), styled(style, word));
+    for piece in fold(text, layout.width.saturating_sub(TEXT_AT)) {
+        line(out, &format!("{head}{piece}"));
+        head = " ".repeat(TEXT_AT);
+    }
+}
+
+/// Writes the findings as JSON, indented, with a final newline.
+pub fn json(diagnosis: &Diagnosis, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut document = Document {
+        format_version: 1,
+        created: diagnosis.created.to_string(),
+        summary: Summary {
+            level: diagnosis.level().as_str(),
+            failures: diagnosis.count(Level::Failure),
+            warnings: diagnosis.count(Level::Warning),
+            cannot_tell: diagnosis.count(Level::CannotTell),
+            passes: diagnosis.count(Level::Pass),
+        },
+        servers: Vec::new(),
+        hosts: Vec::new(),
+        zones: Vec::new(),
+    };
+    for section in &diagnosis.sections {
+        let level = section.level().as_str();
+        let findings: Vec<FindingView<'_>> =
+            section.findings.iter().map(FindingView::from).collect();
+        match &section.subject {
+            Subject::Server {
+                names,
+                address,
+                key,
+                software,
+            } => document.servers.push(ServerView {
+                names,
+                address: address.to_string(),
+                key: key.as_deref(),
+                software: software.as_deref(),
+                level,
+                findings,
+            }),
+            Subject::Target(name) => document.hosts.push(HostView {
+                host: name.to_string(),
+                level,
+                findings,
+            }),
+            Subject::Zone { name, owner } => document.zones.push(ZoneView {
+                zone: name.to_string(),
+                owner: owner.to_string(),
+                level,
+                findings,
+            }),
+        }
+    }
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format_version: u32,
+    created: String,
+    summary: Summary,
+    servers: Vec<ServerView<'a>>,
+    hosts: Vec<HostView<'a>>,
+    zones: Vec<ZoneView<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    level: &'static str,
+    failures: usize,
+    warnings: usize,
+    cannot_tell: usize,
+    passes: usize,
+}
+
+#[derive(Serialize)]
+struct ServerView<'a> {
+    names: &'a [String],
+    address: String,
+    key: Option<&'a str>,
+    software: Option<&'a str>,
+    level: &'static str,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct HostView<'a> {
+    host: String,
+    level: &'static str,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ZoneView<'a> {
+    zone: String,
+    owner: String,
+    level: &'static str,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingView<'a> {
+    check: &'static str,
+    level: &'static str,
+    text: String,
+    evidence: Vec<String>,
+    repairs: Vec<RepairView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RepairView<'a> {
+    place: &'static str,
+    what: &'a str,
+    lines: &'a [String],
+}
+
+impl<'a> From<&'a Finding> for FindingView<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            check: finding.check.as_str(),
+            level: finding.level.as_str(),
+            text: one_line(&finding.text),
+            evidence: finding.evidence.iter().map(|text| one_line(text)).collect(),
+            repairs: finding
+                .repairs
+                .iter()
+                .map(|Repair { place, what, lines }| RepairView {
+                    place: place.as_str(),
+                    what,
+                    lines,
+                })
+                .collect(),
+        }
+    }
+}
