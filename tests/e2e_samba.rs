@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{DOMAIN, Fate, Kms, Proxy, Run, Samba, Site, dig};
+use support::{DOMAIN, Fate, Kms, Proxy, Run, Samba, Site, dig, serial};
 
 const OWNER: &str = "_vlmcs._tcp.kms.test.";
 const HOSTS: [&str; 2] = ["kms1.kms.test.", "kms2.kms.test."];
@@ -31,6 +31,47 @@ fn published(samba: &Samba) -> Vec<String> {
     dig(samba.address, OWNER, "SRV")
 }
 
+/// What `doctor` says of an account that writes to the domain controller, in text.
+fn doctor(samba: &Samba, account: &str) -> String {
+    let mut site = Site::new();
+    let keytab = samba.path(&format!("{}.keytab", account.trim_end_matches('$')));
+    site.more = format!(
+        "[keys.ad]\nkind = \"gss\"\nprincipal = \"{account}@KMS.TEST\"\nkeytab = \"{}\"\n\
+         [[server]]\nname = \"dc1\"\naddress = \"{}\"\nkey = \"ad\"\n",
+        keytab.display(),
+        samba.address
+    );
+    let site = site.trusted_host(HOSTS[0], "").zone_with(DOMAIN, "dc1", "");
+    let before = (serial(samba.address, DOMAIN), published(samba));
+    let configuration = samba.configuration();
+    let run = site.run_in(&[("KRB5_CONFIG", &configuration)], &["doctor", "-v"]);
+    assert_eq!((serial(samba.address, DOMAIN), published(samba)), before);
+    // Folded to the width; commands never are.
+    let folded = run.to_string();
+    folded + &run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What is wrong before a cure.
+const OWNED: &str = "all its records are one object, which whoever created it owns";
+
+fn without_a_cure_doctor_names_both(samba: &Samba) {
+    let said = doctor(samba, "svc-dns");
+    for text in [
+        "ok key: accepts svc-dns@KMS.TEST",
+        "FAILURE right:",
+        OWNED,
+        "perhaps kms1$",
+        "samba-tool group addmembers DnsAdmins svc-dns",
+        "samba-tool group addmembers kms-publishers 'svc-dns,kms1$'",
+        "--objectdn=\"DC=_vlmcs._tcp,DC=kms.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=kms,DC=test\" --sddl=\"(A;;RPWP;;;SID)\"",
+        "Add-ADGroupMember -Identity DnsAdmins -Members 'svc-dns'",
+        "WARNING scavenging:",
+        "refresh = \"24h\"",
+    ] {
+        assert!(said.contains(text), "no «{text}» in {said}");
+    }
+}
+
 /// The first host publishes itself, and every other account is refused until the cure.
 fn cured_by(cure: impl FnOnce(&Samba)) {
     let samba = Samba::start();
@@ -52,7 +93,12 @@ fn cured_by(cure: impl FnOnce(&Samba)) {
         assert_eq!(published(&samba), kms1_alone, "{account}");
     }
 
+    without_a_cure_doctor_names_both(&samba);
     cure(&samba);
+    let doctor = doctor(&samba, "svc-dns");
+    assert!(!doctor.contains(OWNED), "{doctor}");
+    assert_eq!(published(&samba), kms1_alone);
+
     let (kms1, mut kms2) = (Kms::start(), Kms::start());
     let cured = written_by(&samba, &proxy, "svc-dns", "svc-dns.keytab")
         .host(HOSTS[0], &kms1)

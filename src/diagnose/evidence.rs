@@ -26,6 +26,8 @@ pub struct ServerEvidence {
     pub names: Vec<String>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// An RRset that is kept there, which it was asked for.
+    pub owner: Name,
     /// What signs.
     pub key: KeyIdentity,
     /// Whether it answered over UDP.

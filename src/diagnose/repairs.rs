@@ -132,7 +132,7 @@ pub(super) fn key(server: &ServerEvidence, kind: KeyProblemKind) -> Vec<Repair> 
             KeyProblemKind::UnknownKey | KeyProblemKind::WrongSecret | KeyProblemKind::Unsigned(_),
         ) => candidates(server)
             .iter()
-            .filter_map(|software| tsig_key(*software, name, *algorithm))
+            .filter_map(|software| tsig_key(*software, name, *algorithm, &server.owner))
             .collect(),
         (KeyIdentity::Gss { principal }, _) => vec![Repair::new(
             Place::Machine,
@@ -143,7 +143,12 @@ pub(super) fn key(server: &ServerEvidence, kind: KeyProblemKind) -> Vec<Repair> 
     }
 }
 
-fn tsig_key(software: Software, name: &Name, algorithm: TsigAlgorithm) -> Option<Repair> {
+fn tsig_key(
+    software: Software,
+    name: &Name,
+    algorithm: TsigAlgorithm,
+    owner: &Name,
+) -> Option<Repair> {
     let name = bare(name);
     let what = "give the server the key with the secret of our key file";
     Some(match software {
@@ -157,17 +162,20 @@ fn tsig_key(software: Software, name: &Name, algorithm: TsigAlgorithm) -> Option
                 "rndc reconfig".to_owned(),
             ],
         ),
-        Software::Knot => Repair::new(
-            Place::Knot,
-            what,
-            [
+        Software::Knot => {
+            let mut lines = vec![
                 "key:".to_owned(),
                 format!("  - id: {name}"),
                 format!("    algorithm: {algorithm}"),
                 "    secret: SECRET-OF-THE-KEY-FILE".to_owned(),
-                "# then: knotc reload".to_owned(),
-            ],
-        ),
+            ];
+            lines.extend(knot_rule(&name, owner));
+            Repair::new(
+                Place::Knot,
+                "let it know the key, with the secret of our key file, and a rule of each zone name the key: otherwise Knot calls a key that it knows unknown",
+                lines,
+            )
+        }
         Software::PowerDns => Repair::new(
             Place::PowerDns,
             what,
@@ -209,6 +217,20 @@ pub(super) fn grant(
     }
 }
 
+/// A rule that lets a key change the SRV records of one name; each zone must list it.
+fn knot_rule(key: &str, owner: &Name) -> Vec<String> {
+    vec![
+        "acl:".to_owned(),
+        format!("  - id: {key}-srv"),
+        format!("    key: {key}"),
+        "    action: update".to_owned(),
+        "    update-type: [SRV]".to_owned(),
+        "    update-owner: name".to_owned(),
+        "    update-owner-match: equal".to_owned(),
+        format!("    update-owner-name: [{owner}]"),
+    ]
+}
+
 fn bind_grant(identity: &str, zone: &ZoneEvidence, observed: &Observed) -> Repair {
     Repair::new(
         Place::Bind,
@@ -239,20 +261,12 @@ fn tsig_grant(
         Software::Knot => Repair::new(
             Place::Knot,
             "in knot.conf; the zone keeps the rules that it has",
-            [
-                "acl:".to_owned(),
-                format!("  - id: {key}-srv"),
-                format!("    key: {key}"),
-                "    action: update".to_owned(),
-                "    update-type: [SRV]".to_owned(),
-                "    update-owner: name".to_owned(),
-                "    update-owner-match: equal".to_owned(),
-                format!("    update-owner-name: [{}]", zone.owner),
+            knot_rule(&key, &zone.owner).into_iter().chain([
                 "zone:".to_owned(),
                 format!("  - domain: {update_zone}"),
                 format!("    acl: [{key}-srv]"),
                 "# then: knotc reload".to_owned(),
-            ],
+            ]),
         ),
         Software::PowerDns => Repair::new(
             Place::PowerDns,

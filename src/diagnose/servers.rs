@@ -94,7 +94,10 @@ fn clock(server: &ServerEvidence) -> Option<Finding> {
     let ahead = server.clock?;
     let apart = ahead.unsigned_abs();
     let order = if ahead < 0 { "behind" } else { "ahead of" };
-    let seen = format!("its clock is {apart} s {order} ours");
+    let seen = match apart {
+        0 => "its clock and ours agree to the second".to_owned(),
+        _ => format!("its clock is {apart} s {order} ours"),
+    };
     let finding = match apart {
         0..CLOCK_WARNING => Finding::new(Check::Clock, Level::Pass, seen),
         CLOCK_WARNING..CLOCK_FAILURE => Finding::new(

@@ -78,6 +78,7 @@ async fn look(config: &Config, connection: Connection, owner: Name) -> Looked {
     let evidence = ServerEvidence {
         names: names(config, address, connection.key.as_deref()),
         address,
+        owner,
         key,
         udp: answered(&udp),
         tcp: answered(&tcp),

@@ -1,7 +1,7 @@
-//! A network namespace of a test's own: any address and port, and packets to drop.
+//! Tests that need a network, or an `/etc/resolv.conf`, of their own.
 //!
-//! The test proper is an ignored one, which another runs once more in a namespace: as root with
-//! `unshare --net`, as another user with a user namespace around it.
+//! Such a test runs once more in namespaces of its own: as root with `unshare`, as another user with
+//! a user namespace around them.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,8 @@ const OUTSIDE: &str = "SRVKEEPER_TEST_OUTSIDE";
 /// No run in a namespace takes longer; one that does is killed and fails its test.
 const LONGEST_RUN: &str = "120";
 
-/// Runs an ignored test of this program in a network namespace, and expects that it passes.
+/// Runs an ignored test of this program in namespaces of its own, of network and mounts, and expects
+/// that it passes.
 pub(crate) fn in_a_namespace(test: &str) {
     let child = env::current_exe().unwrap();
     let child = child.to_str().expect("a path in UTF-8");
@@ -45,8 +46,8 @@ fn network() -> String {
 
 /// Root needs no user namespace, which the system may forbid; anyone else needs one.
 fn how_to_unshare() -> &'static [&'static str] {
-    const ROOT: &[&str] = &["--net"];
-    const ANYONE: &[&str] = &["--user", "--map-root-user", "--net"];
+    const ROOT: &[&str] = &["--net", "--mount"];
+    const ANYONE: &[&str] = &["--user", "--map-root-user", "--net", "--mount"];
     let tries: Vec<(&[&str], Output)> = [ROOT, ANYONE]
         .into_iter()
         .map(|how| (how, unshared(how, &["true"])))
