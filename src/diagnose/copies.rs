@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::evidence::{
-    CopyEvidence, CopyState, Delegation, Evidence, KeyIdentity, Reading, ZoneEvidence,
+    CopyEvidence, CopyState, Delegation, Evidence, Reading, ServerEvidence, ZoneEvidence,
 };
 use super::repairs::{self, Place, Repair};
 use super::zones::is_ahead;
@@ -23,11 +23,8 @@ pub(super) fn name_servers(zone: &ZoneEvidence, evidence: &Evidence) -> Vec<Find
     let Some((reading, observed)) = first(zone) else {
         return Vec::new();
     };
-    let key = evidence
-        .servers
-        .get(reading.server)
-        .map(|server| &server.key);
-    let is_directory = matches!(key, Some(KeyIdentity::Gss { .. }));
+    let server = evidence.servers.get(reading.server);
+    let is_directory = server.is_some_and(ServerEvidence::is_directory);
     let comparison = Comparison {
         check,
         observed,
@@ -202,12 +199,7 @@ impl Comparison<'_> {
         let name = place(copy);
         let finding = |level, text: String| Some(Finding::new(self.check, level, text));
         match &copy.state {
-            CopyState::Read(observed)
-                if observed.records == self.observed.records
-                    && observed.ttl == self.observed.ttl =>
-            {
-                None
-            }
+            CopyState::Read(observed) if self.is_same(observed) => None,
             CopyState::Read(observed) => Some(self.differs(&name, observed)),
             CopyState::NoAddress => finding(
                 Level::Warning,
@@ -224,6 +216,12 @@ impl Comparison<'_> {
             )
             .map(|finding| finding.seen(why.clone())),
         }
+    }
+
+    /// A server may serve another TTL than the one it was given; an older one is none of that.
+    fn is_same(&self, copy: &Observed) -> bool {
+        copy.records == self.observed.records
+            && (copy.ttl == self.observed.ttl || !is_ahead(self.observed.serial, copy.serial))
     }
 
     fn differs(&self, name: &str, copy: &Observed) -> Finding {

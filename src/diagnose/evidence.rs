@@ -53,6 +53,13 @@ impl ServerEvidence {
         }
     }
 
+    /// True for what may be a server with Active Directory: it is written to with Kerberos, and is not
+    /// known to be anything else.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.key, KeyIdentity::Gss { .. })
+            && matches!(self.software, Software::Windows | Software::Unknown)
+    }
+
     /// True when it answered at all.
     pub fn answers(&self) -> bool {
         self.udp.is_ok() || self.tcp.is_ok()

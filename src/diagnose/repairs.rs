@@ -311,10 +311,11 @@ fn host_accounts(observed: &Observed) -> Vec<String> {
         .iter()
         .filter_map(|record| {
             let label = record.target.labels().next()?;
-            Some(format!(
-                "{}$",
-                String::from_utf8_lossy(label).to_lowercase()
-            ))
+            // What comes from the network goes into a command.
+            let is_plain = label
+                .iter()
+                .all(|c| c.is_ascii_alphanumeric() || *c == b'-');
+            is_plain.then(|| format!("{}$", String::from_utf8_lossy(label).to_lowercase()))
         })
         .collect();
     accounts.dedup();
@@ -388,7 +389,9 @@ pub(super) fn active_directory(
         Repair::new(
             Place::Machine,
             "after either: a ticket from before knows nothing of it",
-            ["kdestroy   # and restart the KMS hosts' service (sppsvc), where they publish, too"],
+            [
+                "kdestroy   # of a credentials cache; a keytab needs nothing but a restart of `srvkeeper run`",
+            ],
         ),
     ]
 }

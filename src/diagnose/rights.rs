@@ -3,7 +3,7 @@
 //! | Way | Answer | Server | Right |
 //! |---|---|---|---|
 //! | add again | NOERROR | known to be BIND, or any other with TSIG or unsigned | pass |
-//! | add again | NOERROR | any other with GSS-TSIG: Samba since 4.20 says so to everyone | cannot tell |
+//! | add again | NOERROR | any other with GSS-TSIG: Samba 4.22 says so to everyone | cannot tell |
 //! | delete absent | NOERROR | Knot, PowerDNS, our own | pass |
 //! | delete absent | NOERROR | any other: BIND says so to everyone | cannot tell |
 //! | any | REFUSED, NOTAUTH, SERVFAIL, NOTIMP, any other | any | failure |
@@ -86,13 +86,12 @@ fn is_about_the_name(server: &ServerEvidence, problem: &KeyProblem) -> bool {
 fn accepted(zone: &ZoneEvidence, way: Way, server: &ServerEvidence) -> Finding {
     let label = server.label();
     let owner = &zone.owner;
-    let is_gss = matches!(server.key, KeyIdentity::Gss { .. });
     let cannot_tell = |why: String| Finding::new(Check::Right, Level::CannotTell, why);
     match (way, server.software) {
         (_, Software::Embedded)
         | (Way::ReAdd, Software::Bind)
         | (Way::DeleteAbsent, Software::Knot | Software::PowerDns) => {}
-        (Way::ReAdd, _) if !is_gss => {}
+        (Way::ReAdd, _) if !server.is_directory() => {}
         (Way::ReAdd, _) => {
             return cannot_tell(format!(
                 "{label} takes a record of {owner} once more, but servers with Active Directory take an unchanged one from everybody; the first real change decides"
@@ -133,7 +132,7 @@ fn refused(
     }
     let is_denial = matches!(rcode, Rcode::REFUSED | Rcode::NOTAUTH | Rcode::SERVFAIL);
     match &server.key {
-        KeyIdentity::Gss { principal } if is_denial && server.software != Software::Bind => {
+        KeyIdentity::Gss { principal } if is_denial && server.is_directory() => {
             failure(format!(
                 "{label} does not let {principal} change {owner}: in Active Directory all its records are one object, which whoever created it owns, as a rule the KMS host that published itself first{}",
                 repairs::probable_owners(observed)

@@ -1,6 +1,6 @@
 //! What the configuration asks for and the zone shows: the TTL, scavenging, contested records.
 
-use super::evidence::{Evidence, KeyIdentity, Reading, ServerEvidence, Software, ZoneEvidence};
+use super::evidence::{Evidence, Reading, ServerEvidence, ZoneEvidence};
 use super::repairs::{Place, Repair, bare, word};
 use super::{Check, Finding, Level};
 use crate::model::Observed;
@@ -68,9 +68,7 @@ fn ttl(zone: &ZoneEvidence, observed: &Observed) -> Finding {
 /// Only servers with Active Directory scavenge.
 fn scavenging(zone: &ZoneEvidence, reading: &Reading, evidence: &Evidence) -> Option<Finding> {
     let server: &ServerEvidence = evidence.servers.get(reading.server)?;
-    let is_directory = matches!(server.key, KeyIdentity::Gss { .. })
-        && matches!(server.software, Software::Windows | Software::Unknown);
-    if !is_directory {
+    if !server.is_directory() {
         return None;
     }
     if zone.refreshes {

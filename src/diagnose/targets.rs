@@ -49,7 +49,7 @@ fn azure(target: &TargetEvidence) -> Option<Finding> {
     is_azure(&target.name).then(|| {
         finding(
             Level::Warning,
-            "it is Azure's own KMS, which answers machines in Azure only, with its own licences; every other client that picks it fails",
+            "it is Azure's own KMS, which answers machines in Azure only; every other client that picks it fails",
         )
         .repaired_by([Repair::new(
             Place::Srvkeeper,

@@ -1,8 +1,8 @@
 //! One zone: can its RRset be read, at the primary, and may it be changed.
 
 use super::evidence::{
-    Evidence, KeyIdentity, PreflightAnswer, ReadProblem, ReadProblemKind, Reading, ServerEvidence,
-    Software, ZoneEvidence,
+    Evidence, PreflightAnswer, ReadProblem, ReadProblemKind, Reading, ServerEvidence, Software,
+    ZoneEvidence,
 };
 use super::repairs::{self, Place, Repair};
 use super::{Check, Finding, Level, Section, Subject, copies, rights, settings};
@@ -121,7 +121,9 @@ pub(super) fn is_secondary(reading: &Reading, server: &ServerEvidence) -> bool {
     let (Some(start), Ok(observed)) = (&reading.start, &reading.observed) else {
         return false;
     };
+    // Each domain controller writes the zone itself, with serials of its own.
     let elsewhere = server.software != Software::Embedded
+        && !server.is_directory()
         && !start
             .addresses
             .as_ref()
@@ -217,7 +219,7 @@ fn primary(zone: &ZoneEvidence, reading: &Reading, server: &ServerEvidence) -> O
             finding(Level::Failure, text)
         }
         .repaired_by([repair()])
-    } else if matches!(server.key, KeyIdentity::Gss { .. }) {
+    } else if server.is_directory() {
         finding(
             Level::Pass,
             format!(

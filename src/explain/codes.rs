@@ -10,10 +10,6 @@ const PLAN_STALE: Check = Check {
     command: "srvkeeper plan",
     tells: "lists the records of hosts that are down, and the foreign ones, of hosts that are not in the inventory",
 };
-const PLAN_PRIMARIES: Check = Check {
-    command: "srvkeeper plan",
-    tells: "asks the primary of every zone, and says which one fails or does not answer",
-};
 const CHECK_ZONES: Check = Check {
     command: "srvkeeper check",
     tells: "lists the zones of the configuration, among which the client's suffix should be",
@@ -25,6 +21,14 @@ const PROBE_ALL: Check = Check {
 const PROBE_ONE: Check = Check {
     command: "srvkeeper probe HOST:PORT",
     tells: "asks one host, of the inventory or not",
+};
+const DOCTOR_SERVERS: Check = Check {
+    command: "srvkeeper doctor",
+    tells: "asks the servers of every zone over UDP and over TCP, its other name servers too, and says how to repair what fails",
+};
+const DOCTOR_RIGHT: Check = Check {
+    command: "srvkeeper doctor",
+    tells: "finds out whether srvkeeper's own account may change the records, and prints the commands that grant it",
 };
 const HISTORY_ANSWERS: Check = Check {
     command: "srvkeeper history",
@@ -110,9 +114,9 @@ pub(super) const CODES: &[Entry] = &[
         meaning: "The DNS server failed, or could not be reached.",
         dns: Dns::Yes,
         dns_why: "The client got no answer about the records, right or wrong.",
-        checks: &[PLAN_PRIMARIES],
+        checks: &[DOCTOR_SERVERS],
         unseen: Some(
-            "The client may ask other servers than the zone's primary; srvkeeper does not ask those.",
+            "The client may ask other servers than the zone's own; srvkeeper does not ask those.",
         ),
         look_at: &["The DNS servers that the client uses: do they answer over UDP and over TCP?"],
         open: &[],
@@ -136,7 +140,7 @@ pub(super) const CODES: &[Entry] = &[
         meaning: "In event 12293 it is what missing rights on the record look like: the host could not publish itself.",
         dns: Dns::Yes,
         dns_why: OWNERSHIP,
-        checks: &[HISTORY_ANSWERS],
+        checks: &[DOCTOR_RIGHT, HISTORY_ANSWERS],
         unseen: Some(
             "The rights of the KMS hosts: only the zone's access control list shows them.",
         ),
@@ -150,7 +154,7 @@ pub(super) const CODES: &[Entry] = &[
         meaning: UPDATE_ANSWER,
         dns: Dns::Yes,
         dns_why: "It is about publishing: the server refuses the update by its policy.",
-        checks: &[HISTORY_ANSWERS],
+        checks: &[DOCTOR_RIGHT, HISTORY_ANSWERS],
         unseen: Some("The answers that KMS hosts get: only event 12293 there shows them."),
         look_at: &[SECURE_ONLY, GRANT_GROUP, GRANT_SOLE],
         open: &[],
@@ -162,7 +166,7 @@ pub(super) const CODES: &[Entry] = &[
         meaning: UPDATE_ANSWER,
         dns: Dns::Yes,
         dns_why: "It is about publishing: the update reached a server that is not authoritative for the zone.",
-        checks: &[HISTORY_ANSWERS, PLAN_PRIMARIES],
+        checks: &[DOCTOR_RIGHT, HISTORY_ANSWERS],
         unseen: Some("The answers that KMS hosts get: only event 12293 there shows them."),
         look_at: &["Which DNS servers the KMS host uses, and whether they hold the zone."],
         open: &[],
@@ -174,7 +178,7 @@ pub(super) const CODES: &[Entry] = &[
         meaning: UPDATE_ANSWER,
         dns: Dns::Yes,
         dns_why: "It is about publishing: the name to change lies outside the zone that the update is for.",
-        checks: &[HISTORY_ANSWERS, PLAN_PRIMARIES],
+        checks: &[DOCTOR_RIGHT, HISTORY_ANSWERS],
         unseen: Some("The answers that KMS hosts get: only event 12293 there shows them."),
         look_at: &[
             "The domains in the host's registry value DnsDomainPublishList (see `srvkeeper explain 12293`).",

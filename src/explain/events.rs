@@ -206,6 +206,10 @@ pub(super) const EVENTS: &[Entry] = &[
                 tells: "shows whether the host's record is missing in that zone",
             },
             Check {
+                command: "srvkeeper doctor",
+                tells: "finds out whether srvkeeper's own account may change the records, and prints the commands that grant it",
+            },
+            Check {
                 command: "srvkeeper history",
                 tells: "shows whether srvkeeper's own updates were refused, too; with an ID also what the server answered",
             },

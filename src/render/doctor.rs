@@ -1,5 +1,6 @@
 //! What `doctor` found: problems first and passes in few words, or JSON of format version 1.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use serde::Serialize;
@@ -100,10 +101,12 @@ fn section(out: &mut String, section: &Section, verbose: bool, layout: Layout) {
     let mut findings: Vec<&Finding> = section.findings.iter().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let mut passed: Vec<&str> = Vec::new();
+    let mut shown = BTreeSet::new();
     for finding in findings {
         if finding.level > Level::Pass || verbose {
+            shown.insert(finding.check);
             self::finding(out, finding, layout);
-        } else if !passed.contains(&finding.check.as_str()) {
+        } else if !shown.contains(&finding.check) && !passed.contains(&finding.check.as_str()) {
             passed.push(finding.check.as_str());
         }
     }
