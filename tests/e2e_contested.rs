@@ -112,6 +112,9 @@ fn a_dead_host_that_somebody_keeps_publishing_is_left_alone() {
     let strict = fight.site.run(&["plan", "--format=nagios", "--strict"]);
     strict.expect(1);
     strict.expect_text("1 contested change");
+    let doctor = fight.site.run(&["doctor"]);
+    doctor.expect_text("somebody undoes our changes of kms2.corp.example.");
+    doctor.expect_text("srvkeeper host clear kms2.corp.example");
 
     let clear = fight.site.run(&["host", "clear", KMS2]);
     clear.expect(0);

@@ -13,8 +13,11 @@
 mod support;
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::Value;
 use srvkeeper::authority::{self, AuthoritySettings};
@@ -537,6 +540,62 @@ fn a_dead_server_fails_alone_and_the_exit_status_says_so() {
     site.run(&["doctor", "other.example."]).expect(1);
     site.run(&["doctor", "--format", "xml"]).expect(64);
     assert_eq!(serial(primary.address, ZONE), 1);
+}
+
+/// A listener that takes connections and says nothing, and how many it took.
+fn silent() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(unused_address()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+            kept.push(stream);
+        }
+    });
+    (address, taken)
+}
+
+#[test]
+fn a_silent_server_is_asked_once_for_all_its_zones() {
+    const ZONES: usize = 20;
+    let (server, servers_asked) = silent();
+    let name_server = unused_address();
+    // Also a name server that nobody wrote to.
+    let zone = zone_with(&RECORDS)
+        .record("@ IN NS mute")
+        .record(&format!("mute IN A {}", name_server.ip()));
+    let primary = Bind::start(&[zone]);
+    let mute = TcpListener::bind((name_server.ip(), primary.address.port())).unwrap();
+    let mut site = site_with(primary.address, SRVKEEPER).server("silent", server, SRVKEEPER);
+    for number in 0..ZONES {
+        site = site.zone_with(&format!("z{number}.example."), "silent", "");
+    }
+    let found = look(&site, primary.address);
+    drop(mute);
+    assert_eq!(servers_asked.load(Ordering::SeqCst), 1);
+    let readable = of(&found, Check::Readable);
+    let failed = readable
+        .iter()
+        .filter(|finding| finding.level == Level::Failure);
+    assert_eq!((failed.count(), readable.len()), (ZONES, ZONES + 1));
+    only(&found, Check::Right, Level::Pass);
+    let reachable = of(&found, Check::Reachable);
+    assert_eq!(reachable.len(), 2);
+    let finding = only(&found, Check::NameServers, Level::Warning);
+    assert!(finding.text.contains("mute.corp.example."), "{finding:?}");
+}
+
+#[test]
+fn a_primary_that_nobody_named_is_found_and_examined() {
+    let primary = Bind::start(&[zone_with(&RECORDS)]);
+    let mut site = with_hosts(Site::with_primary(primary.address));
+    site.more = format!("[[zone]]\nname = \"{ZONE}\"\nkey = \"primary\"\n");
+    let found = findings(&site, primary.address);
+    assert_eq!(problems(&found), [], "{found:#?}");
+    only(&found, Check::Right, Level::Pass);
 }
 
 #[test]

@@ -100,6 +100,13 @@ pub(super) fn delegation(zone: &ZoneEvidence) -> Vec<Finding> {
                 Level::Failure,
                 format!("the parent delegates {delegated} to {name}, which has no address"),
             )),
+            CopyState::NoRoute => findings.push(Finding::new(
+                check,
+                Level::CannotTell,
+                format!(
+                    "the parent delegates {delegated} to {name}, to which this machine has no route"
+                ),
+            )),
             CopyState::NotRead(why) => findings.push(
                 Finding::new(
                     check,
@@ -210,6 +217,10 @@ impl Comparison<'_> {
                 format!("the name server {name} could not be looked up"),
             )
             .map(|finding| finding.seen(why.clone())),
+            CopyState::NoRoute => finding(
+                Level::CannotTell,
+                format!("this machine has no route to the name server {name}"),
+            ),
             CopyState::NotRead(why) => finding(
                 Level::Warning,
                 format!("the name server {name} does not serve the records, so some clients wait or fail"),

@@ -307,6 +307,8 @@ pub enum CopyState {
     NoAddress,
     /// Its name could not be resolved.
     NotResolved(String),
+    /// This machine has no way to its address, which says nothing of it.
+    NoRoute,
     /// It gave no answer that can be believed.
     NotRead(String),
 }

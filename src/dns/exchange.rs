@@ -214,6 +214,13 @@ impl Exchange {
         }
     }
 
+    /// True when this machine has a way to the server's address; nothing is sent to find out.
+    ///
+    /// Many machines have none to IPv6 addresses, which says nothing of the server.
+    pub async fn has_route(&self) -> bool {
+        udp::connected(self.server).await.is_ok()
+    }
+
     /// Sends a query over TCP, and fails where the server refuses that.
     pub async fn read_tcp(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
         self.request(message, Kind::Read, self.signer.key()).await

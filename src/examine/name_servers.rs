@@ -31,7 +31,7 @@ pub(super) struct Neighbours<'a> {
 struct Neighbour {
     exchange: Exchange,
     /// Whether it answers at all, found out by whoever asks it first.
-    answers: OnceCell<Result<(), String>>,
+    answers: OnceCell<Result<(), CopyState>>,
 }
 
 impl<'a> Neighbours<'a> {
@@ -104,7 +104,7 @@ impl<'a> Neighbours<'a> {
     async fn copy(&self, address: SocketAddr, owner: &Name) -> CopyState {
         let exchange = match self.meet(address, owner).await {
             Ok(exchange) => exchange,
-            Err(why) => return CopyState::NotRead(why),
+            Err(state) => return state,
         };
         match observe::copy(&exchange, owner).await {
             Ok(observed) => CopyState::Read(observed),
@@ -113,7 +113,7 @@ impl<'a> Neighbours<'a> {
     }
 
     /// The exchange with a name server that answers.
-    async fn meet(&self, address: SocketAddr, name: &Name) -> Result<Exchange, String> {
+    async fn meet(&self, address: SocketAddr, name: &Name) -> Result<Exchange, CopyState> {
         let neighbour = {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(met.entry(address).or_insert_with(|| {
@@ -124,8 +124,12 @@ impl<'a> Neighbours<'a> {
             }))
         };
         let answers = neighbour.answers.get_or_init(async || {
+            if !neighbour.exchange.has_route().await {
+                return Err(CopyState::NoRoute);
+            }
             let answer = neighbour.exchange.read(query(name, RecordType::SOA)).await;
-            answer.map(drop).map_err(|error| error.to_string())
+            let answer = answer.map(drop);
+            answer.map_err(|error| CopyState::NotRead(error.to_string()))
         });
         answers.await.clone()?;
         Ok(neighbour.exchange.clone())
@@ -169,7 +173,11 @@ impl<'a> Neighbours<'a> {
     }
 
     async fn ask_delegation(&self, address: SocketAddr, zone: &Name) -> Result<Vec<Name>, String> {
-        let exchange = self.meet(address, zone).await?;
+        let exchange = match self.meet(address, zone).await {
+            Ok(exchange) => exchange,
+            Err(CopyState::NotRead(why)) => return Err(why),
+            Err(_) => return Err("this machine has no route to it".to_owned()),
+        };
         let answer = exchange.read(query(zone, RecordType::NS)).await;
         let octets = answer.map_err(|error| error.to_string())?;
         answer::delegation(&octets, zone).map_err(|error| error.to_string())

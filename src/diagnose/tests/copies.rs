@@ -24,6 +24,7 @@ fn copies_agree_lag_or_are_not_there() {
             "primary of its own",
         ),
         (CopyState::NoAddress, Level::Warning, "no address"),
+        (CopyState::NoRoute, Level::CannotTell, "no route"),
         (
             CopyState::NotResolved("no".into()),
             Level::CannotTell,

@@ -60,7 +60,7 @@ pub(super) async fn read(
 }
 
 /// A socket on a port of the system's choice that hears nobody but the server.
-async fn connected(server: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) async fn connected(server: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
