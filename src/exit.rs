@@ -15,7 +15,7 @@ pub enum ExitStatus {
     Failed,
     /// 2: changes are pending; of `probe`: a host is down.
     Pending,
-    /// 3: a guard withheld something, or too few hosts are published.
+    /// 3: a guard withheld something, or too few hosts are published; of `doctor`: warnings only.
     Held,
     /// 4: the zone is no longer what the plan saw.
     Stale,

@@ -359,3 +359,34 @@ fn what_cannot_be_told_of_many_zones_is_counted() {
     ));
     assert_eq!(headings(&text(true)), 100);
 }
+
+/// A name server that fails many zones is told once.
+#[test]
+fn zones_of_which_the_same_is_said_stand_together() {
+    let lame = |number: usize| {
+        let suffix = format!("z{number}.example.");
+        let answer = PreflightAnswer::Rcode(Rcode::NOERROR);
+        let kms1 = &["kms1.corp.example."];
+        let mut zone = zone(&suffix, 0, observed(&suffix, 1, kms1), answer);
+        zone.copies = Some(Ok(vec![CopyEvidence {
+            name: name("ns9.example."),
+            address: None,
+            state: CopyState::NoAddress,
+        }]));
+        zone
+    };
+    let diagnosis = diagnose(&Evidence {
+        now: Timestamp::UNIX_EPOCH,
+        servers: servers().into_iter().take(1).collect(),
+        targets: Vec::new(),
+        zones: (0..100).map(lame).collect(),
+    });
+    let text = strip_str(&doctor::text(&diagnosis, false, Layout::default())).to_string();
+    assert_eq!(text.matches("ns9.example.").count(), 1, "{text}");
+    assert!(
+        text.contains("100 zones: z0.example., z1.example.,"),
+        "{text}"
+    );
+    assert!(text.contains("and 90 more"), "{text}");
+    assert!(text.contains("101 warnings"), "{text}");
+}

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::{
     Bind, DEAD_REALM, Daemon, Fate, HOST, Kdc, Kms, Primary, Proxy, Run, SERVICE, Site, ZoneText,
-    clock_an_hour_behind, clock_off, dig, eventually,
+    clock_an_hour_behind, clock_off, dig, eventually, serial,
 };
 
 const ZONE: &str = "corp.example.";
@@ -113,6 +113,43 @@ fn an_account_without_the_right_is_refused_under_the_servers_signature() {
     assert_eq!(published(&primary).len(), 1);
     // What the server signed it means: nothing is asked again.
     assert_eq!((proxy.negotiations(), proxy.updates()), (1, 1));
+}
+
+#[test]
+fn doctor_tells_who_may_and_who_may_not_and_whom_kerberos_does_not_know() {
+    let (kdc, primary) = one_published();
+    let before = serial(primary.address, ZONE);
+    let configuration = kdc.configuration();
+    let none = kdc.path("none.conf").display().to_string();
+    let granted = format!("grant {HOST} name {OWNER} SRV;");
+    for (principal, file, krb5, expected) in [
+        (
+            SERVICE,
+            "svc.keytab",
+            &configuration,
+            ["ok key: accepts", "ok right:"],
+        ),
+        (
+            HOST,
+            "host.keytab",
+            &configuration,
+            ["FAILURE right:", granted.as_str()],
+        ),
+        (
+            SERVICE,
+            "svc.keytab",
+            &none,
+            ["FAILURE key: no security context", "? right:"],
+        ),
+    ] {
+        let site = two_hosts(server(primary.address, principal, &keytab(&kdc, file)));
+        let run = site.run_in(&[("KRB5_CONFIG", krb5)], &["doctor", "-v"]);
+        let said: Vec<&str> = run.stdout.split_whitespace().collect();
+        expect_said(&said.join(" "), &expected);
+        // BIND is no directory, and scavenges nothing.
+        assert!(!run.stdout.contains("scavenging"), "{run}");
+    }
+    assert_eq!(serial(primary.address, ZONE), before);
 }
 
 #[test]

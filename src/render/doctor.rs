@@ -1,6 +1,7 @@
 //! What `doctor` found: problems first and passes in few words, or JSON of format version 1.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::Serialize;
@@ -19,39 +20,38 @@ const LINES_AT: usize = TEXT_AT + 4;
 /// Sections shown in which nothing is wrong, but something could not be told.
 const SHOWN_UNTOLD: usize = 20;
 
+/// Zones named in one heading.
+const NAMED: usize = 10;
+
 /// The findings; with `verbose` the passes, too, each with what was found.
 pub fn text(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> String {
-    let mut sections: Vec<&Section> = diagnosis.sections.iter().collect();
-    // Stable: among equals the order of the configuration stays.
-    sections.sort_by_key(|section| std::cmp::Reverse(section.level()));
-    let untold = |section: &&&Section| section.level() == Level::CannotTell;
-    let shown_untold = if verbose { usize::MAX } else { SHOWN_UNTOLD };
-    let more = sections
-        .iter()
-        .filter(untold)
-        .count()
-        .saturating_sub(shown_untold);
-    let mut seen_untold = 0_usize;
     let mut out = String::new();
-    for section in &sections {
-        let is_shown = match section.level() {
+    let mut untold = 0_usize;
+    let mut hidden = 0_usize;
+    for group in groups(diagnosis, verbose, layout) {
+        let is_shown = match group.level {
             Level::Failure | Level::Warning => true,
             Level::CannotTell => {
-                seen_untold += 1;
-                seen_untold <= shown_untold
+                untold += 1;
+                verbose || untold <= SHOWN_UNTOLD
             }
             Level::Pass => verbose,
         };
-        if is_shown {
-            self::section(&mut out, section, verbose, layout);
-            out.push('\n');
+        if !is_shown {
+            hidden += usize::from(group.level == Level::CannotTell) * group.subjects.len();
+            continue;
         }
+        for piece in fold(&heading(&group.subjects), layout.width) {
+            line(&mut out, &styled(BOLD, &piece));
+        }
+        out.push_str(&group.body);
+        out.push('\n');
     }
-    if more > 0 {
-        let text = format!("{more} more with something that cannot be told (-v shows them)");
+    if hidden > 0 {
+        let text = format!("{hidden} more with something that cannot be told (-v shows them)");
         line(&mut out, &text);
     }
-    if let Some(quiet) = quiet(&sections).filter(|_| !verbose) {
+    if let Some(quiet) = quiet(diagnosis).filter(|_| !verbose) {
         line(&mut out, &quiet);
     }
     for piece in fold(&summary(diagnosis), layout.width) {
@@ -60,8 +60,43 @@ pub fn text(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> String {
     out
 }
 
+/// Zones of which exactly the same is said, or one other subject.
+struct Group<'a> {
+    level: Level,
+    subjects: Vec<&'a Subject>,
+    /// What is said, below the heading.
+    body: String,
+}
+
+/// The worst first; among equals the order of the diagnosis stays.
+fn groups(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    // A name server that fails, fails every zone that it serves in the same words.
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for section in &diagnosis.sections {
+        let body = body(section, verbose, layout);
+        let is_zone = matches!(section.subject, Subject::Zone { .. });
+        let same = known.get(&body).filter(|_| is_zone);
+        if let Some(group) = same.and_then(|index| groups.get_mut(*index)) {
+            group.subjects.push(&section.subject);
+            continue;
+        }
+        if is_zone {
+            known.insert(body.clone(), groups.len());
+        }
+        groups.push(Group {
+            level: section.level(),
+            subjects: vec![&section.subject],
+            body,
+        });
+    }
+    groups.sort_by_key(|group| Reverse(group.level));
+    groups
+}
+
 /// `No problem: 1 server, 2 hosts, 9,000 zones`; `None` where everything has one.
-fn quiet(sections: &[&Section]) -> Option<String> {
+fn quiet(diagnosis: &Diagnosis) -> Option<String> {
+    let sections = &diagnosis.sections;
     let count = |is_one: fn(&Subject) -> bool, noun: &str| {
         let number = sections
             .iter()
@@ -94,29 +129,50 @@ fn summary(diagnosis: &Diagnosis) -> String {
     )
 }
 
-fn section(out: &mut String, section: &Section, verbose: bool, layout: Layout) {
-    for piece in fold(&heading(&section.subject), layout.width) {
-        line(out, &styled(BOLD, &piece));
-    }
+fn body(section: &Section, verbose: bool, layout: Layout) -> String {
+    let mut out = String::new();
     let mut findings: Vec<&Finding> = section.findings.iter().collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    findings.sort_by_key(|finding| Reverse(finding.level));
     let mut passed: Vec<&str> = Vec::new();
     let mut shown = BTreeSet::new();
     for finding in findings {
         if finding.level > Level::Pass || verbose {
             shown.insert(finding.check);
-            self::finding(out, finding, layout);
+            self::finding(&mut out, finding, layout);
         } else if !shown.contains(&finding.check) && !passed.contains(&finding.check.as_str()) {
             passed.push(finding.check.as_str());
         }
     }
     if !passed.is_empty() {
-        told(out, Level::Pass, &passed.join(", "), layout);
+        told(&mut out, Level::Pass, &passed.join(", "), layout);
+    }
+    out
+}
+
+/// `zone a.example.`, `3 zones: a.example., b.example., c.example.`
+fn heading(subjects: &[&Subject]) -> String {
+    match subjects {
+        [alone] => title(alone),
+        _ => {
+            let names: Vec<String> = subjects
+                .iter()
+                .filter_map(|subject| match subject {
+                    Subject::Zone { name, .. } => Some(name.to_string()),
+                    _ => None,
+                })
+                .take(NAMED)
+                .collect();
+            let more = match subjects.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more (see --format json)"),
+            };
+            format!("{} zones: {}{more}", subjects.len(), names.join(", "))
+        }
     }
 }
 
-/// `server dc1, 10.0.0.53:53, key srvkeeper., 9.18.49`
-fn heading(subject: &Subject) -> String {
+/// `server dc1, 10.0.0.53:53, key srvkeeper., says it is 9.18.49`
+fn title(subject: &Subject) -> String {
     match subject {
         Subject::Server {
             names,
