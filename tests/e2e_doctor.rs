@@ -413,6 +413,7 @@ impl Embedded {
             key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
             zones: vec![file],
             state_dir: site.path("embedded"),
+            transfer_key: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
