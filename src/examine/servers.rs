@@ -60,14 +60,13 @@ async fn look(config: &Config, connection: Connection, owner: Name) -> Looked {
     let exchange = &connection.exchange;
     let address = exchange.server();
     let question = || query(&owner, RecordType::SOA);
-    let (udp, tcp, version) = tokio::join!(
-        exchange.read_udp(question()),
-        exchange.read_tcp(question()),
-        ask_version(address),
-    );
+    // The time of the answer: the other questions may take longer.
+    let tcp = async { (exchange.read_tcp(question()).await, unix_now()) };
+    let (udp, (tcp, ours), version) =
+        tokio::join!(exchange.read_udp(question()), tcp, ask_version(address),);
     let key = identity(config, connection.key.as_deref());
     let (key_word, clock) = match &key {
-        KeyIdentity::Tsig { .. } => key_word(&tcp),
+        KeyIdentity::Tsig { .. } => key_word(&tcp, ours),
         // It signs updates only.
         KeyIdentity::Unsigned | KeyIdentity::Gss { .. } => (KeyWord::NotAsked, None),
     };
@@ -102,13 +101,11 @@ fn answered(answer: &Result<Vec<u8>, ExchangeError>) -> Result<(), String> {
     }
 }
 
-fn key_word(answer: &Result<Vec<u8>, ExchangeError>) -> (KeyWord, Option<i64>) {
+/// What an answer that came at `ours`, in Unix seconds, says of the key and of the server's clock.
+fn key_word(answer: &Result<Vec<u8>, ExchangeError>, ours: u64) -> (KeyWord, Option<i64>) {
     match answer {
         Ok(octets) => {
-            let clocks = time_signed(octets).map(|theirs| Clocks {
-                ours: unix_now(),
-                theirs,
-            });
+            let clocks = time_signed(octets).map(|theirs| Clocks { ours, theirs });
             (KeyWord::Accepted, clocks.and_then(problems::ahead))
         }
         Err(error) => {
