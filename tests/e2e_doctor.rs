@@ -14,7 +14,6 @@ mod support;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -29,7 +28,7 @@ use srvkeeper::model::Memory;
 use srvkeeper::reconcile::{Connections, Interrupt, Quiet, Surroundings};
 use support::{
     Bind, Kms, Knot, OWNER, Primary, RIVAL, SRVKEEPER, Site, TsigKey, UNGRANTED, ZONE, ZoneText,
-    clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, serial, unused_address,
+    clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, run, serial, unused_address,
 };
 use tokio::runtime::Runtime;
 
@@ -411,9 +410,9 @@ impl Embedded {
         let settings = AuthoritySettings {
             listen: vec![address],
             key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
+            transfer_key: None,
             zones: vec![file],
             state_dir: site.path("embedded"),
-            transfer_key: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -611,7 +610,7 @@ fn child_has_port_53() {
     if !is_in_a_namespace() {
         return;
     }
-    command("ip", &["link", "set", "lo", "up"]);
+    run("ip", &["link", "set", "lo", "up"]);
     let zones = [zone_with(&RECORDS)];
     let port_53 = "listen-on port 53 { 127.0.0.1; };";
     let _primary = Bind::start_in(&zones, &[], port_53, |folder| {
@@ -627,7 +626,7 @@ fn child_has_port_53() {
     let site = site_with(address, SRVKEEPER);
     let resolver = site.path("resolv.conf");
     fs::write(&resolver, "nameserver 127.0.0.1\n").unwrap();
-    command(
+    run(
         "mount",
         &["--bind", resolver.to_str().unwrap(), "/etc/resolv.conf"],
     );
@@ -652,10 +651,4 @@ fn child_has_port_53() {
     assert_eq!(cli_finding(&found["zones"][0], "ttl")["level"], "warning");
     assert_eq!(found["summary"]["level"], "warning");
     assert_eq!(serial(address, ZONE), before);
-}
-
-fn command(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).status();
-    let status = status.unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs it"));
-    assert!(status.success(), "{program} {arguments:?}: {status}");
 }

@@ -1,7 +1,7 @@
-//! Tests that need a network, or an `/etc/resolv.conf`, of their own.
+//! Namespaces of a test's own: any address and port, packets to drop, and files to hide by mounts.
 //!
-//! Such a test runs once more in namespaces of its own: as root with `unshare`, as another user with
-//! a user namespace around them.
+//! The test proper is an ignored one, which another runs once more in a namespace: as root with
+//! `unshare`, as another user with a user namespace around it.
 
 use std::env;
 use std::fs;
@@ -12,8 +12,7 @@ const OUTSIDE: &str = "SRVKEEPER_TEST_OUTSIDE";
 /// No run in a namespace takes longer; one that does is killed and fails its test.
 const LONGEST_RUN: &str = "120";
 
-/// Runs an ignored test of this program in namespaces of its own, of network and mounts, and expects
-/// that it passes.
+/// Runs an ignored test of this program in a network namespace, and expects that it passes.
 pub(crate) fn in_a_namespace(test: &str) {
     let child = env::current_exe().unwrap();
     let child = child.to_str().expect("a path in UTF-8");
