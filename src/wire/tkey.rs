@@ -75,8 +75,16 @@ pub enum TkeyError {
     #[error("the server answered with a TKEY record of another {0} than ours")]
     Other(&'static str),
     /// The answer is no DNS message, or its TKEY record is none.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
+    #[error(
+        "the answer is no DNS message ({0}); make sure that a DNS server, and nothing in between, answers at this address"
+    )]
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for TkeyError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
 }
 
 fn advice(rcode: Rcode) -> &'static str {

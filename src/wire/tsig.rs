@@ -202,8 +202,16 @@ pub enum TsigError {
     #[error("the answer's signature belongs to a message with another ID")]
     WrongOriginalId,
     /// The answer is no DNS message, or its TSIG RR is none.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
+    #[error(
+        "the answer is no DNS message ({0}); make sure that a DNS server, and nothing in between, answers at this address"
+    )]
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for TsigError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
 }
 
 impl TsigError {
