@@ -25,7 +25,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_server::server::Server;
+use hickory_proto::op::{OpCode, ResponseCode};
+use hickory_proto::rr::{LowerName, RecordType};
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, Server};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
@@ -128,9 +131,32 @@ impl Primary {
     }
 }
 
-fn load_zones(
-    settings: &AuthoritySettings,
-) -> Result<BTreeMap<hickory_proto::rr::LowerName, Arc<Zone>>, LoadError> {
+/// What an UPDATE message makes of a zone, given and returned as its snapshot: the steps of the
+/// embedded primary without sockets, signature and disk, for the fuzz target of updates.
+///
+/// The error is the rcode; a text that is no snapshot of a zone is SERVFAIL.
+#[doc(hidden)]
+pub fn rehearse(message: Vec<u8>, zone: &str) -> Result<String, ResponseCode> {
+    let broken = ResponseCode::ServFail;
+    let records = snapshot::read(zone).map_err(|_| broken)?;
+    let origin = LowerName::new(&records::check(&records).map_err(|_| broken)?);
+    let source = SocketAddr::from(([127, 0, 0, 1], 53));
+    let request =
+        Request::from_bytes(message, source, Protocol::Tcp).map_err(|_| ResponseCode::FormErr)?;
+    let is_for_the_zone = matches!(
+        request.queries.queries(),
+        [section] if *section.name() == origin && section.query_type() == RecordType::SOA
+    );
+    if request.metadata.op_code != OpCode::Update || !is_for_the_zone {
+        return Err(ResponseCode::NotAuth);
+    }
+    update::check_prerequisites(&records, &origin, &request.answers)?;
+    update::prescan(&origin, &request.authorities)?;
+    let after = update::apply(&records, &origin, &request.authorities).unwrap_or(records);
+    snapshot::write(&after).map_err(|_| broken)
+}
+
+fn load_zones(settings: &AuthoritySettings) -> Result<BTreeMap<LowerName, Arc<Zone>>, LoadError> {
     let mut zones = BTreeMap::new();
     let mut files = BTreeMap::new();
     for file in &settings.zones {
