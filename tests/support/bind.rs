@@ -18,6 +18,27 @@ impl Bind {
         Self::start_with(zones, |folder| keys_and_zones(folder, zones))
     }
 
+    /// Starts it with zones that [`SRVKEEPER`] may change, and so may anybody on this machine.
+    pub(crate) fn open(zones: &[ZoneText]) -> Primary {
+        Self::start_with(zones, |folder| {
+            let folder = folder.display();
+            let keys = SRVKEEPER.file_text();
+            let zones = zones.iter().map(|zone| {
+                let (name, file) = (&zone.name, zone.file_name());
+                format!(
+                    "zone \"{name}\" {{
+  type primary;
+  file \"{folder}/{file}\";
+  allow-update {{ 127.0.0.0/8; key {}; }};
+}};
+",
+                    SRVKEEPER.name
+                )
+            });
+            std::iter::once(keys).chain(zones).collect()
+        })
+    }
+
     /// Starts it with this text in its configuration, given its folder, in place of our own keys
     /// and zones; the zones' files stand in the folder.
     pub(crate) fn start_with(

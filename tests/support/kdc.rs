@@ -1,7 +1,7 @@
 //! A Kerberos realm with its KDC, and BIND servers that negotiate keys in it.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -17,6 +17,8 @@ use super::primary::{Primary, ZoneText};
 pub(crate) const REALM: &str = "BIND.TEST";
 /// A realm whose KDC is dead.
 pub(crate) const DEAD_REALM: &str = "DEAD.TEST";
+/// A realm whose KDC listens and never says a word.
+pub(crate) const SILENT_REALM: &str = "SILENT.TEST";
 /// May update SRV records at `_vlmcs._tcp`.
 pub(crate) const SERVICE: &str = "svc-dns@BIND.TEST";
 /// A KMS host's own account, which may update nothing.
@@ -30,6 +32,7 @@ pub(crate) struct Kdc {
     process: Child,
     folder: TempDir,
     _port: ReservedPort,
+    _silent: (UdpSocket, TcpListener),
 }
 
 impl Kdc {
@@ -39,7 +42,12 @@ impl Kdc {
         let port = ReservedPort::new();
         let address = port.address;
         let path = folder.path().display();
-        let realms = [(REALM, address), (DEAD_REALM, unused_address())];
+        let silent = silent();
+        let realms = [
+            (REALM, address),
+            (DEAD_REALM, unused_address()),
+            (SILENT_REALM, silent.1.local_addr().unwrap()),
+        ];
         write_krb5_conf(folder.path(), &realms);
         fs::write(
             folder.path().join("kdc.conf"),
@@ -94,6 +102,7 @@ impl Kdc {
             process,
             folder,
             _port: port,
+            _silent: silent,
         };
         let deadline = Instant::now() + READY_WITHIN;
         while TcpStream::connect(address).is_err() {
@@ -191,6 +200,16 @@ impl Kdc {
 impl Drop for Kdc {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Sockets that nobody reads from.
+fn silent() -> (UdpSocket, TcpListener) {
+    loop {
+        let address = unused_address();
+        if let (Ok(udp), Ok(tcp)) = (UdpSocket::bind(address), TcpListener::bind(address)) {
+            return (udp, tcp);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod proxy;
 mod samba;
 mod site;
 mod systemd;
+mod tamper;
 mod tools;
 mod unbound;
 
@@ -37,7 +38,7 @@ pub(crate) use bind::Bind;
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use document::{block, blocks, replaced, with_addresses};
-pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE};
+pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE, SILENT_REALM};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
 pub(crate) use namespace::{in_a_namespace, is_in_a_namespace, run};
@@ -46,6 +47,7 @@ pub(crate) use proxy::{Fate, Proxy};
 pub(crate) use samba::{DOMAIN, Samba};
 pub(crate) use site::{Run, Running, Site};
 pub(crate) use systemd::Systemd;
+pub(crate) use tamper::{Moment, Tampering};
 pub(crate) use tools::{
     RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, nsupdate, serial,
 };

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::address::unused_address;
+use super::tamper::{self, Moment, Tampering, Then};
 
 /// Opcode UPDATE (RFC 2136 §1.3), in the bits 1 to 4 of a message's third octet.
 const UPDATE: u8 = 5;
@@ -27,9 +28,14 @@ pub(crate) enum Fate {
     SwallowAnswer,
     /// It reaches the server; then every connection closes at once, until the proxy is revived.
     Vanish,
+    /// It does not reach the server; the connection stays.
+    Drop,
+    /// It does not reach the server; somebody in between answers NOERROR.
+    Forge,
 }
 
 type OnUpdate = Box<dyn FnMut(usize) -> Fate + Send>;
+type OnAnswer = Box<dyn Fn(Moment) -> Tampering + Send + Sync>;
 
 /// A relay for TCP and UDP, ended when dropped.
 pub(crate) struct Proxy {
@@ -41,6 +47,7 @@ pub(crate) struct Proxy {
 struct Shared {
     upstream: SocketAddr,
     on_update: Mutex<OnUpdate>,
+    on_answer: OnAnswer,
     updates: AtomicUsize,
     negotiations: AtomicUsize,
     vanished: AtomicBool,
@@ -53,6 +60,15 @@ impl Proxy {
         upstream: SocketAddr,
         on_update: impl FnMut(usize) -> Fate + Send + 'static,
     ) -> Self {
+        Self::hostile(upstream, on_update, |_| Tampering::Nothing)
+    }
+
+    /// As [`Proxy::start`]; `on_answer` says what becomes of each answer over TCP.
+    pub(crate) fn hostile(
+        upstream: SocketAddr,
+        on_update: impl FnMut(usize) -> Fate + Send + 'static,
+        on_answer: impl Fn(Moment) -> Tampering + Send + Sync + 'static,
+    ) -> Self {
         let (tcp, udp) = loop {
             let address = unused_address();
             if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(address), UdpSocket::bind(address)) {
@@ -63,6 +79,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             on_update: Mutex::new(Box::new(on_update)),
+            on_answer: Box::new(on_answer),
             updates: AtomicUsize::new(0),
             negotiations: AtomicUsize::new(0),
             vanished: AtomicBool::new(false),
@@ -129,8 +146,11 @@ fn relay_tcp(listener: &TcpListener, shared: &Arc<Shared>) {
         let relay = Arc::clone(shared);
         thread::spawn(move || {
             let (server, client) = answers;
-            let _ = pass_answers(server, &client, &relay, &fate);
-            let _ = client.shutdown(Shutdown::Both);
+            let then = pass_answers(server, &client, &relay, &fate);
+            // A shutdown would close the connection in good order.
+            if !matches!(then, Ok(Then::Reset)) {
+                let _ = client.shutdown(Shutdown::Both);
+            }
         });
     }
 }
@@ -147,6 +167,14 @@ fn pass_requests(
             let ordinal = shared.updates.fetch_add(1, Ordering::SeqCst) + 1;
             let decided = (shared.on_update.lock().unwrap())(ordinal);
             *fate.lock().unwrap() = decided;
+            match decided {
+                Fate::Drop => continue,
+                Fate::Forge => {
+                    write_message(&mut client, &forged(&request))?;
+                    continue;
+                }
+                _ => {}
+            }
         }
         if asks_for_a_key(&request) {
             shared.negotiations.fetch_add(1, Ordering::SeqCst);
@@ -157,26 +185,42 @@ fn pass_requests(
 
 fn pass_answers(
     mut server: TcpStream,
-    mut client: &TcpStream,
+    client: &TcpStream,
     shared: &Shared,
     fate: &Mutex<Fate>,
-) -> io::Result<()> {
+) -> io::Result<Then> {
     loop {
         let answer = read_message(&mut server)?;
         if is_update(&answer) {
             let decided = *fate.lock().unwrap();
             match decided {
-                Fate::Pass => {}
+                Fate::Pass | Fate::Drop | Fate::Forge => {}
                 Fate::SwallowAnswer => continue,
-                Fate::LoseAnswer => return Ok(()),
+                Fate::LoseAnswer => return Ok(Then::Close),
                 Fate::Vanish => {
                     shared.vanished.store(true, Ordering::SeqCst);
-                    return Ok(());
+                    return Ok(Then::Close);
                 }
             }
         }
-        write_message(&mut client, &answer)?;
+        let moment = match shared.updates.load(Ordering::SeqCst) {
+            _ if is_update(&answer) => Moment::Update,
+            _ if asks_for_a_key(&answer) => Moment::Negotiation,
+            0 => Moment::Read,
+            _ => Moment::ReadBack,
+        };
+        match tamper::write(client, &answer, (shared.on_answer)(moment))? {
+            Then::GoOn => {}
+            then => return Ok(then),
+        }
     }
+}
+
+/// An answer that says NOERROR to a request, without its signature.
+fn forged(request: &[u8]) -> Vec<u8> {
+    let mut answer = vec![request[0], request[1], request[2] | 0x80, 0];
+    answer.extend([0; 8]);
+    answer
 }
 
 fn relay_udp(socket: &UdpSocket, shared: &Shared) {
