@@ -5,14 +5,14 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic;
 use std::time::Duration;
 
 use support::{
-    Bind, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, UNGRANTED, ZoneText, dig, nsupdate,
-    serial, unused_address,
+    Bind, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, Tampering, UNGRANTED, ZoneText, dig,
+    nsupdate, serial, unused_address,
 };
 
 const ZONE: &str = "corp.example.";
@@ -86,6 +86,24 @@ fn a_proxy_loses_the_answer_and_not_the_update() {
         );
         assert_eq!(dig(address, OWNER, "SRV"), [""; 0]);
     }
+}
+
+#[test]
+fn a_hostile_proxy_resets_and_closes_as_it_is_told() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    // The question `. SOA`, which is refused, behind its length.
+    let question = [0, 17, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1];
+    let told = |tampering: Tampering| {
+        let proxy = Proxy::hostile(primary.address, |_| Fate::Pass, move |_| tampering);
+        let mut connection = TcpStream::connect(proxy.address).unwrap();
+        connection.write_all(&question).unwrap();
+        let mut received = Vec::new();
+        connection
+            .read_to_end(&mut received)
+            .map_err(|error| error.kind())
+    };
+    assert_eq!(told(Tampering::Reset), Err(ErrorKind::ConnectionReset));
+    assert_eq!(told(Tampering::Close), Ok(0));
 }
 
 #[test]

@@ -284,7 +284,9 @@ pub fn keyfile(octets: &[u8]) {
             assert_name(&key.name);
             let octets = key.secret.expose_secret();
             assert!(!octets.is_empty());
-            assert_tells_no_secret(&format!("{key:?}"));
+            // The name is no secret, whatever it holds.
+            let shown = format!("{key:?}").replace(&key.name.to_string(), "");
+            assert_tells_no_secret(&shown);
             // Written as tsig-keygen does it, it is the same key.
             let plain = format!(
                 "key \"{}\" {{\n\talgorithm {};\n\tsecret \"{}\";\n}};\n",
