@@ -14,6 +14,7 @@
 use std::fmt::Display;
 
 use data_encoding::BASE64;
+use hickory_proto::rr::RecordType;
 use secrecy::ExposeSecret;
 use srvkeeper::authority;
 use srvkeeper::config::keyfile;
@@ -25,6 +26,7 @@ use srvkeeper::wire::{rpc, update as wire_update};
 
 /// What the seeds ask for.
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
+const CHILD: &str = "_srvkeeper._vlmcs._tcp.corp.example.";
 const ZONE: &str = "corp.example.";
 /// The key that the seeds of `tkey` negotiate.
 const NEGOTIATED: &str = "0123456789abcdef.srvkeeper.";
@@ -70,9 +72,28 @@ pub fn answer(octets: &[u8]) {
         }
         Err(error) => assert_told(&error),
     }
-    match answer::soa(octets, &owner) {
-        Ok(soa) => assert_soa(&soa, &owner),
-        Err(error) => assert_told(&error),
+    for asked in [OWNER, CHILD, ZONE].map(name) {
+        match answer::soa(octets, &asked) {
+            Ok(soa) => assert_soa(&soa, &asked),
+            Err(error) => assert_told(&error),
+        }
+    }
+    for read in [answer::name_servers, answer::delegation] {
+        match read(octets, &name(ZONE)) {
+            Ok(names) => {
+                names.iter().for_each(assert_name);
+                assert!(names.is_sorted());
+            }
+            Err(error) => assert_told(&error),
+        }
+    }
+    for record_type in [RecordType::A, RecordType::AAAA] {
+        if let Err(error) = answer::addresses(octets, &owner, record_type) {
+            assert_told(&error);
+        }
+    }
+    if let Some(version) = answer::version(octets) {
+        assert!(!version.is_empty() && !version.chars().any(char::is_control));
     }
     match answer::update(octets) {
         Ok(rcode) => assert!(rcode.0 < 16 && octets[2] & 0x80 != 0),
@@ -125,8 +146,15 @@ fn plain_answer(believed: &SrvAnswer, owner: &Name) -> Vec<u8> {
         SrvAnswer::Absent { soa } => {
             let mut data = [soa.mname.wire(), Name::root().wire()].concat();
             data.extend(soa.serial.to_be_bytes());
-            data.extend([0; 16]);
-            push_record(&mut message, &soa.zone, SOA, 0, &data);
+            let timers = &soa.timers;
+            let times = [
+                timers.refresh,
+                timers.retry,
+                timers.expire,
+                timers.negative_ttl,
+            ];
+            data.extend(times.map(u32::to_be_bytes).as_flattened());
+            push_record(&mut message, &soa.zone, SOA, timers.negative_ttl, &data);
         }
     }
     message
