@@ -11,22 +11,29 @@ use std::panic;
 use std::time::Duration;
 
 use support::{
-    Bind, Fate, Kms, Knot, Primary, Proxy, RIVAL, SRVKEEPER, Tampering, UNGRANTED, ZoneText, dig,
-    nsupdate, serial, unused_address,
+    Bind, Fate, Kms, Knot, Nsd, PowerDns, Primary, Proxy, RIVAL, SRVKEEPER, Tampering, UNGRANTED,
+    ZoneText, dig, nsupdate, serial, unused_address,
 };
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
 const ADD: &str = "update add _vlmcs._tcp.corp.example. 300 SRV 0 0 1688 KMS1.corp.example.";
 
-fn each_primary() -> [Primary; 2] {
-    let zones = || {
-        [
-            ZoneText::new(ZONE).record("www 60 IN A 127.0.0.9"),
-            ZoneText::new("branch.example.").srv(600, &["1 2 3 b.example.", "1 2 3 a.example."]),
-        ]
-    };
-    [Bind::start(&zones()), Knot::start(&zones())]
+fn zones() -> [ZoneText; 2] {
+    [
+        ZoneText::new(ZONE).record("www 60 IN A 127.0.0.9"),
+        ZoneText::new("branch.example.").srv(600, &["1 2 3 b.example.", "1 2 3 a.example."]),
+    ]
+}
+
+/// Those that take updates.
+fn each_primary() -> [Primary; 3] {
+    let zones = zones();
+    [
+        Bind::start(&zones),
+        Knot::start(&zones),
+        PowerDns::start(&zones),
+    ]
 }
 
 fn refused(update: impl FnOnce() + panic::UnwindSafe) -> bool {
@@ -35,7 +42,7 @@ fn refused(update: impl FnOnce() + panic::UnwindSafe) -> bool {
 
 #[test]
 fn servers_serve_their_zones() {
-    for primary in each_primary() {
+    for primary in each_primary().into_iter().chain([Nsd::start(&zones())]) {
         assert_eq!(serial(primary.address, ZONE), 1);
         assert_eq!(
             dig(primary.address, "www.corp.example.", "A"),
@@ -54,16 +61,32 @@ fn keys_have_the_rights_they_should() {
     for primary in each_primary() {
         let address = primary.address;
         assert!(refused(move || nsupdate(address, UNGRANTED, ADD)));
-        assert!(refused(move || nsupdate(
-            address,
-            SRVKEEPER,
-            "update add x.corp.example. 60 A 127.0.0.1"
-        )));
         nsupdate(address, SRVKEEPER, ADD);
         nsupdate(address, RIVAL, "update add x.corp.example. 60 A 127.0.0.1");
         assert_eq!(dig(address, OWNER, "SRV").len(), 1);
         assert_eq!(dig(address, "x.corp.example.", "A"), ["60 127.0.0.1"]);
     }
+}
+
+#[test]
+fn the_right_ends_at_the_name() {
+    // PowerDNS's metadata knows zones only.
+    for primary in [Bind::start(&zones()), Knot::start(&zones())] {
+        let address = primary.address;
+        assert!(refused(move || nsupdate(
+            address,
+            SRVKEEPER,
+            "update add x.corp.example. 60 A 127.0.0.1"
+        )));
+    }
+}
+
+#[test]
+fn nsd_takes_no_updates() {
+    let primary = Nsd::start(&zones());
+    let address = primary.address;
+    assert!(refused(move || nsupdate(address, RIVAL, ADD)));
+    assert_eq!(dig(address, OWNER, "SRV"), [""; 0]);
 }
 
 #[test]

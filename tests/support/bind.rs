@@ -135,6 +135,7 @@ fn keys_and_zones(folder: &Path, zones: &[ZoneText]) -> String {
     for zone in zones {
         let (name, file, granted) = (&zone.name, zone.file_name(), &zone.granted);
         let (srvkeeper, rival) = (SRVKEEPER.name, RIVAL.name);
+        let signing = signing(zone);
         text.push_str(&format!(
             "zone \"{name}\" {{
   type primary;
@@ -142,10 +143,18 @@ fn keys_and_zones(folder: &Path, zones: &[ZoneText]) -> String {
   update-policy {{
     grant {srvkeeper} name {granted} SRV;
     grant {rival} zonesub ANY;
-  }};
+  }};{signing}
 }};
 "
         ));
     }
     text
+}
+
+/// Where the zone is signed, what the zone's block says of it.
+pub(super) fn signing(zone: &ZoneText) -> &'static str {
+    match zone.signed {
+        true => "\n  dnssec-policy default;\n  inline-signing yes;",
+        false => "",
+    }
 }

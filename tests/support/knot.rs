@@ -103,9 +103,10 @@ zone:
     ));
     for zone in zones {
         text.push_str(&format!(
-            "  - domain: {}\n    file: {}\n",
+            "  - domain: {}\n    file: {}\n    dnssec-signing: {}\n",
             zone.name,
-            zone.file_name()
+            zone.file_name(),
+            if zone.signed { "on" } else { "off" }
         ));
     }
     text

@@ -25,10 +25,12 @@ pub(crate) struct ZoneText {
     /// MNAME of its SOA.
     mname: String,
     records: Vec<String>,
-    /// Where SRV records may be updated by [`super::SRVKEEPER`]; Knot ignores it.
+    /// Where SRV records may be updated by [`super::SRVKEEPER`]; only BIND heeds it.
     pub(super) granted: String,
     /// False for a secondary, which gets it from elsewhere.
     has_file: bool,
+    /// True when the server signs it (DNSSEC).
+    pub(super) signed: bool,
 }
 
 impl ZoneText {
@@ -40,6 +42,7 @@ impl ZoneText {
             records: Vec::new(),
             granted: format!("_vlmcs._tcp.{name}"),
             has_file: true,
+            signed: false,
         }
     }
 
@@ -75,6 +78,12 @@ impl ZoneText {
     /// Grants this name in place of `_vlmcs._tcp` below the zone.
     pub(crate) fn granting(mut self, name: &str) -> Self {
         name.clone_into(&mut self.granted);
+        self
+    }
+
+    /// Has the server sign it (DNSSEC), with keys of its own; not NSD.
+    pub(crate) fn signed(mut self) -> Self {
+        self.signed = true;
         self
     }
 
