@@ -27,8 +27,9 @@ use srvkeeper::examine::examine;
 use srvkeeper::model::Memory;
 use srvkeeper::reconcile::{Connections, Interrupt, Quiet, Surroundings};
 use support::{
-    Bind, Kms, Knot, OWNER, Primary, RIVAL, SRVKEEPER, Site, TsigKey, UNGRANTED, ZONE, ZoneText,
-    clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, run, serial, unused_address,
+    Bind, Kms, Knot, OWNER, PowerDns, Primary, RIVAL, SRVKEEPER, Site, TsigKey, UNGRANTED, ZONE,
+    ZoneText, clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, run, serial,
+    unused_address,
 };
 use tokio::runtime::Runtime;
 
@@ -125,9 +126,13 @@ fn problems(diagnosis: &Diagnosis) -> Vec<(Check, Level)> {
 }
 
 #[test]
-fn all_is_well_on_bind_and_on_knot() {
+fn all_is_well_on_bind_knot_and_powerdns() {
     let zones = [zone_with(&RECORDS)];
-    for primary in [Bind::start(&zones), Knot::start(&zones)] {
+    for primary in [
+        Bind::start(&zones),
+        Knot::start(&zones),
+        PowerDns::start(&zones),
+    ] {
         let site = site_with(primary.address, SRVKEEPER);
         let found = findings(&site, primary.address);
         assert_eq!(problems(&found), [], "{found:#?}");
@@ -165,6 +170,24 @@ fn the_right_to_an_empty_rrset_shows_on_knot_and_not_on_bind() {
     site.record = "service = \"_other._tcp\"".to_owned();
     let found = findings(&site, knot.address);
     assert_eq!(problems(&found), [(Check::Right, Level::Failure)]);
+}
+
+#[test]
+fn powerdns_tells_of_the_right_and_gets_its_own_commands() {
+    let full = PowerDns::start(&[zone_with(&RECORDS)]);
+    let found = findings(&site_with(full.address, UNGRANTED), full.address);
+    let lines = repairs(only(&found, Check::Right, Level::Failure));
+    let grant = "pdnsutil add-meta corp.example TSIG-ALLOW-DNSUPDATE ungranted";
+    assert!(lines.contains(grant), "{lines}");
+    assert_eq!(serial(full.address, ZONE), 1);
+
+    let empty = PowerDns::start(&[zone_with(&[])]);
+    let found = findings(&site_with(empty.address, SRVKEEPER), empty.address);
+    only(&found, Check::Right, Level::Pass);
+    let found = findings(&site_with(empty.address, UNGRANTED), empty.address);
+    only(&found, Check::Right, Level::Failure);
+    assert!(dig(empty.address, OWNER, "SRV").is_empty());
+    assert_eq!(serial(empty.address, ZONE), 1);
 }
 
 #[test]
