@@ -22,8 +22,9 @@ use srvkeeper::diagnose::{
     ServerEvidence, Software, Start, TargetEvidence, Way, ZoneEvidence, diagnose,
 };
 use srvkeeper::model::{Name, Observed, Rcode, Srv, TsigAlgorithm};
-use srvkeeper::render::doctor;
+use srvkeeper::plan::Plan;
 use srvkeeper::render::text::Layout;
+use srvkeeper::render::{doctor, html, markdown};
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -299,10 +300,46 @@ fn everything_that_is_said_is_as_in_the_files() {
             plain(doctor::text(&diagnosis, false, layout(60))),
         ),
         ("doctor.json", String::from_utf8(json).unwrap()),
+        ("audit.md", markdown::plan(&empty(), Some(&diagnosis))),
+        ("audit.html", html::plan(&empty(), Some(&diagnosis))),
     ];
     golden::compare("tests/golden/doctor", &texts);
     for (file, text) in texts.iter().filter(|(file, _)| file.ends_with(".txt")) {
         assert!(!text.contains('\u{1b}'), "{file}");
+    }
+}
+
+/// A plan beside which the diagnosis is told.
+fn empty() -> Plan {
+    Plan {
+        created: "2026-07-01T12:00:00Z".parse().unwrap(),
+        hosts: Vec::new(),
+        zones: Vec::new(),
+    }
+}
+
+#[test]
+fn what_servers_say_becomes_no_tag_and_no_line_of_its_own_in_a_document() {
+    let hostile = "</pre><script>alert(1)</script>\n``` # **bold**";
+    let mut diagnosis = diagnosis();
+    for section in &mut diagnosis.sections {
+        for finding in &mut section.findings {
+            finding.text = hostile.to_owned();
+            finding.evidence = vec![hostile.to_owned()];
+            for repair in &mut finding.repairs {
+                repair.lines = vec![hostile.to_owned()];
+            }
+        }
+    }
+    let html = html::plan(&empty(), Some(&diagnosis));
+    assert!(html.contains("&lt;script&gt;"));
+    assert!(!html.contains("<script"), "{html}");
+    let markdown = markdown::plan(&empty(), Some(&diagnosis));
+    for line in markdown.lines() {
+        assert!(!line.starts_with("``` #"), "{line}");
+        // Verbatim only within a fence, which is longer than anything in it.
+        let verbatim = line.contains("<script>") && !line.contains("\\<script");
+        assert!(!verbatim || line.starts_with("</pre>"), "{line}");
     }
 }
 

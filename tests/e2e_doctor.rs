@@ -23,7 +23,7 @@ use srvkeeper::authority::{self, AuthoritySettings};
 use srvkeeper::config::{self, keyfile};
 use srvkeeper::diagnose::{Check, Diagnosis, Finding, Level, Section, Subject, diagnose};
 use srvkeeper::dns::resolve::Resolver;
-use srvkeeper::examine::examine;
+use srvkeeper::examine::{Rights, examine};
 use srvkeeper::model::Memory;
 use srvkeeper::reconcile::{Connections, Interrupt, Quiet, Surroundings};
 use support::{
@@ -79,7 +79,15 @@ fn look(site: &Site, server: SocketAddr) -> Diagnosis {
     let evidence = Runtime::new().unwrap().block_on(async {
         let connections = Connections::new(&config);
         let memory = Memory::default();
-        examine(&config, &zones, &connections, &memory, surroundings).await
+        examine(
+            &config,
+            &zones,
+            &connections,
+            &memory,
+            surroundings,
+            Rights::Ask,
+        )
+        .await
     });
     diagnose(&evidence.unwrap())
 }

@@ -16,7 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{Bind, Kms, Primary, RIVAL, Run, Site, ZoneText, dig, nsupdate, unused_address};
+use support::{
+    Bind, Fate, Kms, Primary, Proxy, RIVAL, Run, Site, ZoneText, dig, nsupdate, unused_address,
+};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -324,6 +326,30 @@ fn monitoring_gets_unknown_whenever_there_is_no_plan() {
 
     let site = site.policy("no_such_key = 1");
     plugin(&site.run(&NAGIOS), 3, "UNKNOWN");
+}
+
+#[test]
+fn a_document_tells_what_to_repair_and_sends_no_update() {
+    let zone = ZoneText::new(ZONE).srv(30, &["0 0 1688 kms1.corp.example."]);
+    let primary = Bind::start(&[zone]);
+    let proxy = Proxy::start(primary.address, |_| Fate::Pass);
+    let mut site = Site::with_primary(proxy.address)
+        .trusted_host("kms1.corp.example.", "")
+        .zone(ZONE);
+    site.record = "ttl = \"30s\"".to_owned();
+    for (format, heading) in [
+        ("html", "<h2>What to repair</h2>"),
+        ("markdown", "## What to repair"),
+    ] {
+        let run = site.run(&["plan", "--format", format]);
+        run.expect(0);
+        assert!(run.stdout.contains(heading), "{run}");
+        assert!(
+            run.stdout.contains("warning, ttl") || run.stdout.contains(", ttl:"),
+            "{run}"
+        );
+    }
+    assert_eq!(proxy.updates(), 0);
 }
 
 /// The monitoring plugins' own wrapper, which exchanges the states, and their words in the line.

@@ -326,8 +326,8 @@ fn every_form_is_as_it_was() {
             ("plan.txt", plain(&plan, Layout::default())),
             ("plan-60-columns.txt", plain(&plan, ascii)),
             ("plan.ansi", text::plan(&plan, Layout::default())),
-            ("plan.md", markdown::plan(&plan)),
-            ("plan.html", html::plan(&plan)),
+            ("plan.md", markdown::plan(&plan, None)),
+            ("plan.html", html::plan(&plan, None)),
             ("plan.nsupdate", nsupdate::plan(&plan)),
             ("plan.zone", zonefile::plan(&plan)),
             ("plan.ps1", powershell::plan(&plan)),
@@ -358,8 +358,8 @@ fn nothing_hostile_becomes_a_line_a_style_or_a_tag() {
     let plan = everything();
     for (form, text) in [
         ("text", plain(&plan, Layout::default())),
-        ("markdown", markdown::plan(&plan)),
-        ("html", html::plan(&plan)),
+        ("markdown", markdown::plan(&plan, None)),
+        ("html", html::plan(&plan, None)),
         ("nsupdate", nsupdate::plan(&plan)),
         ("zone", zonefile::plan(&plan)),
         ("powershell", powershell::plan(&plan)),
@@ -368,7 +368,7 @@ fn nothing_hostile_becomes_a_line_a_style_or_a_tag() {
         let control = text.chars().find(|c| c.is_control() && *c != '\n');
         assert_eq!(control, None, "{form}");
     }
-    let html = html::plan(&plan);
+    let html = html::plan(&plan, None);
     for tag in ["<script", "<img", "src=", "href=", "url(", "@import"] {
         let found = html.matches(tag).count();
         let escaped = html.matches(&tag.replace('<', "&lt;")).count();

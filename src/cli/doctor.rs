@@ -4,7 +4,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::diagnose::{Diagnosis, Level, diagnose};
-use crate::examine::examine;
+use crate::examine::{Rights, examine};
 use crate::exit::{ExitStatus, chain};
 use crate::model::Memory;
 use crate::progress::Bars;
@@ -24,7 +24,15 @@ pub(super) fn run(
     let diagnosis = setup::run(bars, async |session| {
         let connections = Connections::new(config);
         let surroundings = session.surroundings();
-        let evidence = examine(config, &zones, &connections, &memory, surroundings).await;
+        let evidence = examine(
+            config,
+            &zones,
+            &connections,
+            &memory,
+            surroundings,
+            Rights::Ask,
+        )
+        .await;
         let evidence = evidence
             .ok_or_else(|| Failure::new(ExitStatus::Failed, "interrupted; nothing was written"))?;
         Ok(diagnose(&evidence))

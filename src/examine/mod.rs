@@ -25,18 +25,28 @@ use crate::reconcile::{Connections, Event, Stage, Surroundings, ZONES_AT_ONCE};
 use name_servers::Neighbours;
 use servers::Servers;
 
+/// Whether the right to change RRsets is asked for, which takes an update that changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// It is asked for.
+    Ask,
+    /// Nothing but questions is sent.
+    Leave,
+}
+
 /// Looks at these zones (indexes), their servers and their hosts; `None`: interrupted.
 ///
 /// The one thing that is sent beside questions is an update that changes nothing, under the whole
-/// RRset as its prerequisite.
+/// RRset as its prerequisite; and that only with [`Rights::Ask`].
 pub async fn examine(
     config: &Config,
     zones: &[usize],
     connections: &Connections,
     memory: &Memory,
     surroundings: Surroundings<'_>,
+    rights: Rights,
 ) -> Option<Evidence> {
-    let work = look(config, zones, connections, memory, surroundings);
+    let work = look(config, zones, connections, memory, surroundings, rights);
     surroundings.interrupt.unless_raised(work).await
 }
 
@@ -46,6 +56,7 @@ async fn look(
     connections: &Connections,
     memory: &Memory,
     surroundings: Surroundings<'_>,
+    rights: Rights,
 ) -> Evidence {
     let Surroundings {
         resolver, progress, ..
@@ -79,6 +90,7 @@ async fn look(
         servers: &looked,
         neighbours: &neighbours,
         memory,
+        rights,
     };
     let looks = zones.iter().zip(places).map(|(zone, place)| {
         let look = zones::look(zone, place, context);

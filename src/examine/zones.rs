@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::name_servers::Neighbours;
 use super::servers::Looked;
-use super::{preflight, problems};
+use super::{Rights, preflight, problems};
 use crate::diagnose::{Reading, Start, ZoneEvidence};
 use crate::model::{Memory, Name, Observed, Srv, Zone};
 use crate::observe;
@@ -21,6 +21,7 @@ pub(super) struct Context<'a> {
     pub(super) servers: &'a [Looked],
     pub(super) neighbours: &'a Neighbours<'a>,
     pub(super) memory: &'a Memory,
+    pub(super) rights: Rights,
 }
 
 /// Looks at a zone, whose servers are those at `places`, or unknown for a reason.
@@ -121,12 +122,15 @@ async fn read(
         }
     };
     let start = start(connection, &observed, context).await;
-    let preflight = preflight::ask(connection, &zone.owner, &observed).await;
+    let preflight = match context.rights {
+        Rights::Ask => Some(preflight::ask(connection, &zone.owner, &observed).await),
+        Rights::Leave => None,
+    };
     Reading {
         server,
         observed: Ok(observed),
         start,
-        preflight: Some(preflight),
+        preflight,
     }
 }
 

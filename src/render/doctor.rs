@@ -63,6 +63,8 @@ pub fn text(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> String {
 /// Zones of which exactly the same is said, or one other subject.
 struct Group<'a> {
     level: Level,
+    /// Of the first subject; those of the others say the same.
+    section: &'a Section,
     subjects: Vec<&'a Subject>,
     /// What is said, below the heading.
     body: String,
@@ -86,12 +88,63 @@ fn groups(diagnosis: &Diagnosis, verbose: bool, layout: Layout) -> Vec<Group<'_>
         }
         groups.push(Group {
             level: section.level(),
+            section,
             subjects: vec![&section.subject],
             body,
         });
     }
     groups.sort_by_key(|group| Reverse(group.level));
     groups
+}
+
+/// The heading of what [`problems`] gives, in documents.
+pub(super) const TITLE: &str = "What to repair";
+
+/// What documents say of it before anything else.
+pub(super) fn introduction(problems: &[Problem<'_>]) -> String {
+    let what = match problems {
+        [] => {
+            "Servers, hosts' names and name servers were looked at, and nothing is wrong with them."
+        }
+        _ => "This was found at the servers, the hosts' names and the name servers.",
+    };
+    format!(
+        "{what} Whether updates are permitted is for `srvkeeper doctor` to find out, which sends one that changes nothing; a plan sends none."
+    )
+}
+
+/// The lines of a repair as they are to be copied, each one line whatever a name brought in.
+pub(super) fn commands(repair: &Repair) -> impl Iterator<Item = String> {
+    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    let lines = repair.lines.iter();
+    lines.map(move |line| line.chars().map(visible).collect())
+}
+
+/// What is wrong with one subject, or in the same words with several zones.
+pub(super) struct Problem<'a> {
+    /// What it is about.
+    pub(super) heading: String,
+    /// The warnings and failures, the worst first.
+    pub(super) findings: Vec<&'a Finding>,
+}
+
+/// Every warning and failure, the worst first, each subject once.
+pub(super) fn problems(diagnosis: &Diagnosis) -> Vec<Problem<'_>> {
+    groups(diagnosis, false, Layout::UNFOLDED)
+        .into_iter()
+        .filter(|group| group.level >= Level::Warning)
+        .map(|group| {
+            let findings = group.section.findings.iter();
+            let mut findings: Vec<&Finding> = findings
+                .filter(|finding| finding.level >= Level::Warning)
+                .collect();
+            findings.sort_by_key(|finding| Reverse(finding.level));
+            Problem {
+                heading: heading(&group.subjects),
+                findings,
+            }
+        })
+        .collect()
 }
 
 /// `No problem: 1 server, 2 hosts, 9,000 zones`; `None` where everything has one.

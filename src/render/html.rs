@@ -4,8 +4,10 @@
 
 use std::fmt::Write;
 
+use crate::diagnose::{Diagnosis, Level};
 use crate::plan::Plan;
 
+use super::doctor::{self, Problem};
 use super::lines::{self, Layout, Line, Section, Tone};
 
 const STYLE: &str = "
@@ -14,6 +16,7 @@ body { margin: 1rem auto; max-width: 60rem; padding: 0 .75rem; font: 1rem/1.45 s
   color: #1c1e21; background: #ffffff; }
 h1 { font-size: 1.4rem; }
 h2 { font-size: 1.1rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; overflow-wrap: anywhere; }
 .place, footer { color: #5a6069; font-weight: normal; font-size: .9rem; overflow-wrap: anywhere; }
 pre { padding: .6rem .75rem; border: 1px solid #d5d9de; border-radius: .4rem; background: #f6f7f9;
   white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem/1.5 ui-monospace, monospace; }
@@ -40,8 +43,8 @@ td:first-child, td:nth-child(3) { min-width: min(12rem, 25vw); }
 }
 ";
 
-/// The document.
-pub fn plan(plan: &Plan) -> String {
+/// The document; with a diagnosis it also tells what is wrong beside the plan, and how to repair it.
+pub fn plan(plan: &Plan, diagnosis: Option<&Diagnosis>) -> String {
     let mut out = String::new();
     let summary = lines::summary(&plan.summary());
     // Writing to a String cannot fail. The policy holds even if a text were not escaped.
@@ -67,6 +70,9 @@ pub fn plan(plan: &Plan) -> String {
     }
     for told in lines::brief(plan) {
         let _ = writeln!(out, "<p>{}</p>", escaped(&told));
+    }
+    if let Some(diagnosis) = diagnosis {
+        repairs(&mut out, diagnosis);
     }
     hosts(&mut out, plan);
     let _ = writeln!(
@@ -117,6 +123,42 @@ fn section(out: &mut String, section: &Section) {
         let _ = writeln!(out, "{}", toned(*tone, text));
     }
     out.push_str("</pre>\n");
+}
+
+/// What is wrong, and the steps that repair it.
+fn repairs(out: &mut String, diagnosis: &Diagnosis) {
+    let problems = doctor::problems(diagnosis);
+    let introduction = escaped(&doctor::introduction(&problems));
+    let _ = writeln!(out, "<h2>{}</h2>\n<p>{introduction}</p>", doctor::TITLE);
+    for Problem { heading, findings } in &problems {
+        let _ = writeln!(out, "<h3>{}</h3>", escaped(heading));
+        for finding in findings {
+            let class = match finding.level {
+                Level::Failure => "error",
+                Level::Warning | Level::CannotTell | Level::Pass => "held",
+            };
+            let _ = writeln!(
+                out,
+                "<p><span class=\"{class}\">{}</span>, {}: {}</p>",
+                finding.level.as_str(),
+                finding.check.as_str(),
+                escaped(&finding.text)
+            );
+            if !finding.evidence.is_empty() {
+                out.push_str("<ul class=\"place\">\n");
+                for evidence in &finding.evidence {
+                    let _ = writeln!(out, "<li>{}</li>", escaped(evidence));
+                }
+                out.push_str("</ul>\n");
+            }
+            for repair in &finding.repairs {
+                let what = escaped(&repair.what);
+                let _ = writeln!(out, "<p>Repair, {}: {what}</p>", repair.place.title());
+                let lines: Vec<String> = doctor::commands(repair).collect();
+                let _ = writeln!(out, "<pre>{}</pre>", escaped(&lines.join("\n")));
+            }
+        }
+    }
 }
 
 fn toned(tone: Tone, text: &str) -> String {

@@ -5,9 +5,11 @@
 
 use std::fmt::Write;
 
+use crate::diagnose::Diagnosis;
 use crate::plan::Plan;
 
-use super::lines::{self, Layout, Line, one_line};
+use super::doctor::{self, Problem};
+use super::lines::{self, Layout, one_line};
 
 /// The characters that mean something to Markdown, or to the HTML it may become.
 const SPECIAL: &str = "\\`*_[]<>|#~&";
@@ -18,8 +20,8 @@ const LAYOUT: Layout = Layout {
     unicode: true,
 };
 
-/// The document.
-pub fn plan(plan: &Plan) -> String {
+/// The document; with a diagnosis it also tells what is wrong beside the plan, and how to repair it.
+pub fn plan(plan: &Plan, diagnosis: Option<&Diagnosis>) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(out, "# srvkeeper plan\n");
@@ -41,10 +43,14 @@ pub fn plan(plan: &Plan) -> String {
     );
     for section in lines::sections(plan, LAYOUT) {
         let _ = writeln!(out, "## {}\n", escaped(&section.heading()));
-        fenced(&mut out, &section.lines);
+        let lines = section.lines.into_iter().map(|line| line.text);
+        fenced(&mut out, "diff", lines);
     }
     for told in lines::brief(plan) {
         let _ = writeln!(out, "{}\n", escaped(&told));
+    }
+    if let Some(diagnosis) = diagnosis {
+        repairs(&mut out, diagnosis);
     }
     hosts(&mut out, plan);
     let _ = writeln!(
@@ -56,18 +62,49 @@ pub fn plan(plan: &Plan) -> String {
     out
 }
 
+/// What is wrong, and the steps that repair it.
+fn repairs(out: &mut String, diagnosis: &Diagnosis) {
+    let problems = doctor::problems(diagnosis);
+    let _ = writeln!(out, "## {}\n", doctor::TITLE);
+    let _ = writeln!(out, "{}\n", escaped(&doctor::introduction(&problems)));
+    for Problem { heading, findings } in &problems {
+        let _ = writeln!(out, "### {}\n", escaped(heading));
+        for finding in findings {
+            let _ = writeln!(
+                out,
+                "**{}, {}:** {}\n",
+                finding.level.as_str(),
+                finding.check.as_str(),
+                escaped(&finding.text)
+            );
+            for evidence in &finding.evidence {
+                let _ = writeln!(out, "- {}", escaped(evidence));
+            }
+            if !finding.evidence.is_empty() {
+                out.push('\n');
+            }
+            for repair in &finding.repairs {
+                let what = escaped(&repair.what);
+                let _ = writeln!(out, "Repair, {}: {what}\n", repair.place.title());
+                fenced(out, "", doctor::commands(repair));
+            }
+        }
+    }
+}
+
 /// A block that nothing in it can end: its fence is longer than any run of backticks inside.
-fn fenced(out: &mut String, lines: &[Line]) {
+fn fenced(out: &mut String, language: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
     let longest = lines
         .iter()
-        .flat_map(|line| line.text.split(|character| character != '`'))
+        .flat_map(|line| line.split(|character| character != '`'))
         .map(str::len)
         .max()
         .unwrap_or_default();
     let fence = "`".repeat(3.max(longest + 1));
-    let _ = writeln!(out, "{fence}diff");
+    let _ = writeln!(out, "{fence}{language}");
     for line in lines {
-        let _ = writeln!(out, "{}", line.text);
+        let _ = writeln!(out, "{line}");
     }
     let _ = writeln!(out, "{fence}\n");
 }
