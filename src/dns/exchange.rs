@@ -12,6 +12,7 @@ mod connection;
 mod negotiated;
 mod task;
 mod udp;
+mod window;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub struct Settings {
     /// How long a request waits, from when it was made or, in a queue, from the server's last
     /// sign of life before it was sent.
     pub timeout: Duration,
-    /// Requests under way at once, at least one; the others queue in order.
+    /// The most requests under way at once, at least one; the others queue in order. Fewer at
+    /// first, and while the server does not keep up.
     pub window: usize,
 }
 

@@ -21,8 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::connection::Connection;
+use super::window::Window;
 use super::{ExchangeError, Settings, read_id, unix_now, write_id};
 use crate::fault;
+use crate::model::Rcode;
 use crate::wire::tsig::{self, Key};
 
 /// Answers to no request that one connection may send before it is dropped.
@@ -91,6 +93,7 @@ enum Lost {
 pub(super) struct Task {
     server: SocketAddr,
     settings: Settings,
+    window: Window,
     receiver: mpsc::UnboundedReceiver<Job>,
     queue: VecDeque<Job>,
     connection: Option<Connection>,
@@ -115,6 +118,7 @@ impl Task {
     ) -> Self {
         Self {
             server,
+            window: Window::new(settings.window),
             settings,
             receiver,
             queue: VecDeque::new(),
@@ -203,7 +207,7 @@ impl Task {
 
     /// Sends from the queue until the window is full.
     fn fill_window(&mut self) {
-        while self.outstanding.len() - self.abandoned < self.settings.window {
+        while self.outstanding.len() - self.abandoned < self.window.size() {
             let Some(job) = self.queue.pop_front() else {
                 return;
             };
@@ -269,6 +273,8 @@ impl Task {
             };
             self.answers = true;
             self.last_answer = Some(now);
+            let took = now.duration_since(outstanding.sent);
+            self.window.answered(took, is_servfail(message));
             let Some(job) = outstanding.job else {
                 self.abandoned -= 1;
                 continue;
@@ -303,6 +309,7 @@ impl Task {
             let Some(job) = outstanding.job.take() else {
                 continue;
             };
+            self.window.lost();
             // It may leave after this, while the connection lives.
             job.finish(Err(ExchangeError::TimedOut { after, sent: true }));
             self.abandoned += 1;
@@ -360,6 +367,9 @@ impl Task {
             .collect();
         // Latest first: each goes to the front of the queue.
         all.sort_by_key(|outstanding| Reverse(outstanding.written_at));
+        if all.iter().any(|outstanding| outstanding.job.is_some()) {
+            self.window.lost();
+        }
         for outstanding in all {
             let Some(mut job) = outstanding.job else {
                 continue;
@@ -383,6 +393,12 @@ impl Task {
             job.finish(Err(error));
         }
     }
+}
+
+/// True for a message whose RCODE, the low half of the fourth octet, is SERVFAIL.
+fn is_servfail(message: &[u8]) -> bool {
+    let rcode = message.get(3).map(|octet| u16::from(octet & 0x0f));
+    rcode == Some(Rcode::SERVFAIL.0)
 }
 
 /// Waits for the connection, or for ever when there is none.
