@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
+use super::address::ReservedPort;
 use super::primary::{Primary, ZoneText};
-use super::tools::{RIVAL, SRVKEEPER, UNGRANTED};
+use super::tools::{RIVAL, SRVKEEPER, TsigKey, UNGRANTED};
 
 /// Starts BIND: [`SRVKEEPER`] may update the SRV records at `_vlmcs._tcp` of each zone and nothing
 /// else, [`RIVAL`] anything, [`UNGRANTED`] nothing.
@@ -37,6 +40,15 @@ impl Bind {
             });
             std::iter::once(keys).chain(zones).collect()
         })
+    }
+
+    /// Starts it with a control channel.
+    pub(crate) fn start_controlled(zones: &[ZoneText]) -> (Primary, Control) {
+        let control = Control::new();
+        let primary = Self::start_with(zones, |folder| {
+            control.clause() + &keys_and_zones(folder, zones)
+        });
+        (primary, control)
     }
 
     /// Starts it with this text in its configuration, given its folder, in place of our own keys
@@ -85,6 +97,57 @@ fn named(folder: &Path, configuration: &str) -> Command {
     let mut command = Command::new(unconfined_named(folder));
     command.args(["-g", "-n", "1", "-c"]).arg(file);
     command
+}
+
+/// The control channel of a running BIND.
+pub(crate) struct Control {
+    port: ReservedPort,
+    folder: TempDir,
+}
+
+impl Control {
+    const KEY: TsigKey = TsigKey {
+        name: "control",
+        ..RIVAL
+    };
+
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key"), Self::KEY.file_text()).unwrap();
+        Self {
+            port: ReservedPort::new(),
+            folder,
+        }
+    }
+
+    /// What opens it, in the server's configuration.
+    pub(super) fn clause(&self) -> String {
+        let (address, key) = (self.port.address, Self::KEY);
+        format!(
+            "{}controls {{ inet {} port {} allow {{ 127.0.0.1; }} keys {{ {}; }}; }};\n",
+            key.file_text(),
+            address.ip(),
+            address.port(),
+            key.name
+        )
+    }
+
+    /// Runs `rndc`, such as with `freeze` and a zone.
+    pub(crate) fn rndc(&self, arguments: &[&str]) {
+        let output = Command::new("/usr/sbin/rndc")
+            .args([
+                "-s",
+                "127.0.0.1",
+                "-p",
+                &self.port.address.port().to_string(),
+            ])
+            .arg("-k")
+            .arg(self.folder.path().join("key"))
+            .args(arguments)
+            .output()
+            .expect("rndc; tests/run installs it");
+        assert!(output.status.success(), "rndc {arguments:?}: {output:?}");
+    }
 }
 
 /// A copy of `named`: AppArmor, where it is on, knows it by its path and would keep it out of

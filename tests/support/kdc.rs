@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::address::{ReservedPort, unused_address};
-use super::bind::Bind;
+use super::bind::{Bind, Control, signing};
 use super::primary::{Primary, ZoneText};
+use super::tools::RIVAL;
 
 /// The realm.
 pub(crate) const REALM: &str = "BIND.TEST";
@@ -151,42 +153,45 @@ impl Kdc {
 
     /// A keytab with a key that the KDC does not know.
     pub(crate) fn keytab_of(&self, principal: &str, name: &str) -> PathBuf {
-        let file = self.path(name);
-        let script = self.path("ktutil");
-        let lines = format!(
-            "addent -password -p {principal} -k 1 -e aes256-cts\nwrong\nwkt {}\nquit\n",
-            file.display()
-        );
-        fs::write(&script, lines).unwrap();
-        run(self
-            .command("ktutil")
-            .stdin(fs::File::open(script).unwrap()));
-        assert!(file.is_file(), "ktutil wrote no {}", file.display());
-        file
+        wrong_keytab(self.folder.path(), principal, name)
     }
 
     /// Starts BIND with these zones, in which [`SERVICE`] may update the SRV records at
     /// `_vlmcs._tcp` and nothing else.
     pub(crate) fn bind(&self, zones: &[ZoneText]) -> Primary {
+        self.bind_in(zones, "", "")
+    }
+
+    /// As [`Kdc::bind`], with a control channel, and [`RIVAL`] may update anything.
+    pub(crate) fn bind_controlled(&self, zones: &[ZoneText]) -> (Primary, Control) {
+        let control = Control::new();
+        let grant = format!("grant {} zonesub ANY;", RIVAL.name);
+        let more = RIVAL.file_text() + &control.clause();
+        (self.bind_in(zones, &more, &grant), control)
+    }
+
+    fn bind_in(&self, zones: &[ZoneText], more: &str, grant: &str) -> Primary {
         let keytab = self.path("dns.keytab");
         let options = format!("tkey-gssapi-keytab \"{}\";", keytab.display());
         let environment = [("KRB5_CONFIG", self.configuration())];
         Bind::start_in(zones, &environment, &options, |folder| {
             let folder = folder.display();
-            zones
+            let zones: String = zones
                 .iter()
                 .map(|zone| {
                     let (name, file, granted) = (&zone.name, zone.file_name(), &zone.granted);
+                    let signing = signing(zone);
                     format!(
                         "zone \"{name}\" {{
   type primary;
   file \"{folder}/{file}\";
-  update-policy {{ grant {SERVICE} name {granted} SRV; }};
+  update-policy {{ grant {SERVICE} name {granted} SRV; {grant} }};{signing}
 }};
 "
                     )
                 })
-                .collect()
+                .collect();
+            format!("{more}{zones}")
         })
     }
 
@@ -219,6 +224,23 @@ fn run(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs it"));
     assert!(output.status.success(), "{command:?}: {output:?}");
     output
+}
+
+/// Writes a keytab of this name with a key that no KDC knows.
+pub(super) fn wrong_keytab(folder: &Path, principal: &str, name: &str) -> PathBuf {
+    let file = folder.join(name);
+    let script = folder.join("ktutil.script");
+    let lines = format!(
+        "addent -password -p {principal} -k 1 -e aes256-cts\nwrong\nwkt {}\nquit\n",
+        file.display()
+    );
+    fs::write(&script, lines).unwrap();
+    let mut ktutil = Command::new("ktutil");
+    ktutil.env("KRB5_CONFIG", folder.join("krb5.conf"));
+    run(ktutil.stdin(fs::File::open(script).unwrap()));
+    assert!(file.is_file(), "ktutil wrote no {}", file.display());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    file
 }
 
 /// Writes `krb5.conf`: where the KDC of each realm is, the first being the default, and nothing that

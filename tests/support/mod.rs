@@ -36,7 +36,7 @@ mod tools;
 mod unbound;
 
 pub(crate) use address::unused_address;
-pub(crate) use bind::Bind;
+pub(crate) use bind::{Bind, Control};
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use document::{block, blocks, replaced, with_addresses};
@@ -53,6 +53,7 @@ pub(crate) use site::{Run, Running, Site};
 pub(crate) use systemd::Systemd;
 pub(crate) use tamper::{Moment, Tampering};
 pub(crate) use tools::{
-    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, nsupdate, serial,
+    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, needs_tcp,
+    nsupdate, serial, signatures,
 };
 pub(crate) use unbound::Unbound;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -112,7 +112,7 @@ pub(crate) struct Primary {
     pub(crate) address: SocketAddr,
     zones: Vec<String>,
     _port: Option<ReservedPort>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Primary {
@@ -169,12 +169,17 @@ impl Primary {
             address,
             zones: zones.iter().map(|zone| zone.name.clone()).collect(),
             _port: port,
-            _folder: folder,
+            folder,
         };
         match primary.wait_until_ready() {
             Ok(()) => Ok(primary),
             Err(why) => Err(format!("{why}\n{}", fs::read_to_string(log).unwrap())),
         }
+    }
+
+    /// A file in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Kills it, starts it again with what it has on disk, and waits until it answers.

@@ -15,6 +15,8 @@ use super::tamper::{self, Moment, Tampering, Then};
 const UPDATE: u8 = 5;
 /// The RR type with which keys are negotiated (RFC 2930 §2).
 const TKEY: [u8; 2] = [0, 249];
+/// The RR type of a message's signature.
+const TSIG: u16 = 250;
 const UDP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What becomes of an update.
@@ -49,6 +51,7 @@ struct Shared {
     on_update: Mutex<OnUpdate>,
     on_answer: OnAnswer,
     updates: AtomicUsize,
+    answers: Mutex<Vec<String>>,
     negotiations: AtomicUsize,
     vanished: AtomicBool,
     dropped: AtomicBool,
@@ -81,6 +84,7 @@ impl Proxy {
             on_update: Mutex::new(Box::new(on_update)),
             on_answer: Box::new(on_answer),
             updates: AtomicUsize::new(0),
+            answers: Mutex::default(),
             negotiations: AtomicUsize::new(0),
             vanished: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
@@ -95,6 +99,12 @@ impl Proxy {
     /// How many updates came so far.
     pub(crate) fn updates(&self) -> usize {
         self.shared.updates.load(Ordering::SeqCst)
+    }
+
+    /// What the server answered to them, in order: `NOERROR`, `NOTAUTH (BADTIME)`, and `, unsigned`
+    /// where an error has no MAC.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        self.shared.answers.lock().unwrap().clone()
     }
 
     /// How many queries for a TKEY came so far.
@@ -192,6 +202,7 @@ fn pass_answers(
     loop {
         let answer = read_message(&mut server)?;
         if is_update(&answer) {
+            shared.answers.lock().unwrap().push(outcome(&answer));
             let decided = *fate.lock().unwrap();
             match decided {
                 Fate::Pass | Fate::Drop | Fate::Forge => {}
@@ -247,6 +258,67 @@ fn is_update(message: &[u8]) -> bool {
     message
         .get(2)
         .is_some_and(|flags| (flags >> 3) & 0x0f == UPDATE)
+}
+
+/// The rcode of an answer to an update, and the error of its TSIG (RFC 8945 §4.2).
+fn outcome(answer: &[u8]) -> String {
+    let rcode = match answer[3] & 0x0f {
+        0 => return "NOERROR".to_owned(),
+        code => rcode(u16::from(code)),
+    };
+    match tsig_error(answer) {
+        None => format!("{rcode}, unsigned"),
+        Some((0, false)) => format!("{rcode}, unsigned"),
+        Some((0, true)) => rcode,
+        Some((error, true)) => format!("{rcode} ({})", self::rcode(error)),
+        Some((error, false)) => format!("{rcode} ({}), unsigned", self::rcode(error)),
+    }
+}
+
+fn rcode(code: u16) -> String {
+    match code {
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        7 => "YXRRSET".to_owned(),
+        8 => "NXRRSET".to_owned(),
+        9 => "NOTAUTH".to_owned(),
+        10 => "NOTZONE".to_owned(),
+        16 => "BADSIG".to_owned(),
+        17 => "BADKEY".to_owned(),
+        18 => "BADTIME".to_owned(),
+        other => format!("RCODE{other}"),
+    }
+}
+
+/// The error of the TSIG at the end, and whether there is a MAC; `None` without a TSIG.
+fn tsig_error(message: &[u8]) -> Option<(u16, bool)> {
+    let number = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
+    let after_name = |mut at: usize| loop {
+        match message[at] {
+            0 => return at + 1,
+            pointer if pointer >= 0xc0 => return at + 2,
+            length => at += 1 + usize::from(length),
+        }
+    };
+    let mut at = 12;
+    for _question in 0..number(4) {
+        at = after_name(at) + 4;
+    }
+    let mut last = None;
+    for _record in 0..number(6) + number(8) + number(10) {
+        let fixed = after_name(at);
+        let data = fixed + 10;
+        last = Some((number(fixed), data));
+        at = data + usize::from(number(fixed + 8));
+    }
+    let (TSIG, data) = last? else { return None };
+    // Algorithm, 48 bits of time, the fudge, the MAC with its size, the original ID, the error.
+    let mac_size = after_name(data) + 8;
+    let mac = usize::from(number(mac_size));
+    Some((number(mac_size + 2 + mac + 2), mac > 0))
 }
 
 /// True for a query whose question has the type TKEY: it stands behind the name, which ends in 0.

@@ -1,6 +1,7 @@
 //! Samba as an Active Directory domain controller: its DNS and its KDC, without root.
 
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::address::ReservedPort;
-use super::kdc::write_krb5_conf;
+use super::kdc::{write_krb5_conf, wrong_keytab};
 use super::tools::is_authoritative;
 
 /// The zone that every domain has.
@@ -89,6 +90,39 @@ impl Samba {
     /// The value of `KRB5_CONFIG`.
     pub(crate) fn configuration(&self) -> String {
         self.path("krb5.conf").display().to_string()
+    }
+
+    /// A keytab with a key that the domain does not know.
+    pub(crate) fn keytab_of(&self, principal: &str, name: &str) -> PathBuf {
+        wrong_keytab(self.folder.path(), principal, name)
+    }
+
+    /// Sends an update as `svc-dns`, by nsupdate; its status says nothing (Samba before 4.20.2
+    /// signs its answers in a way that nobody else does), so read it back.
+    pub(crate) fn nsupdate(&self, script: &str) {
+        let ccache = format!("FILE:{}", self.path("svc-dns.ccache").display());
+        let mut kinit = Command::new("kinit");
+        kinit
+            .env("KRB5_CONFIG", self.configuration())
+            .args(["-k", "-c", &ccache, "-t"])
+            .arg(self.path("svc-dns.keytab"))
+            .arg("svc-dns");
+        run(&mut kinit);
+        let mut nsupdate = Command::new("nsupdate")
+            .arg("-g")
+            .env("KRB5_CONFIG", self.configuration())
+            .env("KRB5CCNAME", ccache)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nsupdate; tests/run installs it");
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let script = format!("server {ip} {port}\nzone {DOMAIN}\n{script}\nsend\n");
+        let mut input = nsupdate.stdin.take().unwrap();
+        input.write_all(script.as_bytes()).unwrap();
+        drop(input);
+        nsupdate.wait().unwrap();
     }
 
     /// Puts an account into the group that may change every record.

@@ -88,6 +88,25 @@ pub(crate) fn serial(server: SocketAddr, zone: &str) -> u32 {
     serial.parse().unwrap()
 }
 
+/// How many signatures (DNSSEC) there are over the RRset.
+pub(crate) fn signatures(server: SocketAddr, name: &str, record_type: &str) -> usize {
+    let output = run_dig(server, &["+noall", "+answer", "+dnssec", name, record_type]);
+    let covers = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(3);
+        fields.next() == Some("RRSIG") && fields.next() == Some(record_type)
+    };
+    text(&output.stdout).lines().filter(covers).count()
+}
+
+/// True when the RRset does not fit into an answer over UDP of the size that everyone grants.
+pub(crate) fn needs_tcp(server: SocketAddr, name: &str, record_type: &str) -> bool {
+    let options = ["+notcp", "+ignore", "+bufsize=1232", "+noall", "+comments"];
+    let output = run_dig(server, &[&options[..], &[name, record_type]].concat());
+    let text = text(&output.stdout);
+    text.lines()
+        .any(|line| line.starts_with(";; flags:") && line.contains(" tc"))
+}
+
 /// True when the server answers for the zone with authority.
 pub(super) fn is_authoritative(server: SocketAddr, zone: &str) -> bool {
     let output = run_dig(server, &["+noall", "+comments", zone, "SOA"]);
