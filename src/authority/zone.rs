@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
+use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType, RrKey};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{
     AuthLookup, AxfrPolicy, LookupError, LookupOptions, ZoneHandler, ZoneType,
@@ -48,7 +48,12 @@ impl Zone {
             Some(Ok(found)) => self.positive(&found).await,
             Some(Err(LookupError::NameExists)) => self.negative(ResponseCode::NoError).await,
             Some(Err(LookupError::ResponseCode(ResponseCode::NXDomain))) => {
-                self.negative(ResponseCode::NXDomain).await
+                let is_covered = covered_by_wildcard(&*self.handler.records().await, name);
+                self.negative(match is_covered {
+                    true => ResponseCode::NoError,
+                    false => ResponseCode::NXDomain,
+                })
+                .await
             }
             Some(Err(LookupError::ResponseCode(rcode))) => Answer::from(rcode),
             Some(Err(_)) | None => Answer::from(ResponseCode::ServFail),
@@ -138,6 +143,26 @@ impl Zone {
         *records = after;
         Ok(())
     }
+}
+
+/// True when a wildcard stands for a name that does not exist: the answer is then that it has no
+/// records of the type (RFC 4592 §3.3.1), where hickory says that there is no such name.
+fn covered_by_wildcard(records: &Records, name: &LowerName) -> bool {
+    let has = |name: &LowerName, is_there: fn(&LowerName, &LowerName) -> bool| {
+        // In the canonical order, what lies below a name follows it.
+        let first = RrKey::new(name.clone(), RecordType::ZERO);
+        let next = records.range(first..).next();
+        next.is_some_and(|(key, _)| is_there(name, &key.name))
+    };
+    let mut next_closer = name.clone();
+    while !next_closer.is_root() {
+        let encloser = next_closer.base_name();
+        if has(&encloser, LowerName::zone_of) {
+            return has(&next_closer.into_wildcard(), LowerName::eq);
+        }
+        next_closer = encloser;
+    }
+    false
 }
 
 /// The addresses, as far as this zone has them, of the servers that a referral names.

@@ -130,7 +130,7 @@ impl ExchangeError {
                 *sent
             }
             // BADSIG and BADKEY answers are unsigned: anybody can have written them.
-            Self::Tsig(error) => !error.is_authenticated(),
+            Self::Tsig(error) => !error.is_rejection(),
             Self::Unproven { .. } => true,
             Self::Connect { .. }
             | Self::TooLong { .. }

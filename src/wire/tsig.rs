@@ -140,12 +140,25 @@ pub fn time_signed(message: &[u8]) -> Option<u64> {
     Some(record.time_signed)
 }
 
+/// What to do about an error without a signature.
+fn unsigned_repair(rcode: Rcode) -> &'static str {
+    match rcode {
+        Rcode::NOTIMP => {
+            "a server that takes no dynamic updates (NSD) answers so: make the change by hand, or delegate the name to a server that takes updates"
+        }
+        _ => {
+            "check that the server serves the zone and knows the key, and that both clocks agree (some servers answer so when they do not)"
+        }
+    }
+}
+
 /// Why an answer's signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TsigError {
     /// The answer has no TSIG RR although the request was signed.
     #[error(
-        "the server answered {rcode} without a signature, so anyone may have sent it; check that the server serves the zone and knows the key, and that both clocks agree (some servers answer so when they do not)"
+        "the server answered {rcode} without a signature, so anyone may have sent it; {}",
+        unsigned_repair(*.rcode)
     )]
     Missing {
         /// The answer's rcode, spoofable.
@@ -215,18 +228,18 @@ impl From<Malformed> for TsigError {
 }
 
 impl TsigError {
-    /// True when the answer's MAC did verify, so that the server itself said this.
+    /// True when the server itself, under a MAC that verifies, did not accept the request.
     ///
-    /// BADKEY and BADSIG come without a MAC and anyone can forge them (§5.3.2): the update's
-    /// outcome is then unknown and has to be read back.
-    pub fn is_authenticated(&self) -> bool {
+    /// BADKEY and BADSIG come without a MAC and anyone can forge them (§5.3.2); and a server that
+    /// does not compare the clocks (Samba 4.17) has carried out what it answers with a time that we
+    /// do not accept. The update's outcome is then unknown and has to be read back.
+    pub fn is_rejection(&self) -> bool {
         matches!(
             self,
-            Self::OutsideFudge { .. }
-                | Self::Rejected {
-                    authenticated: true,
-                    ..
-                }
+            Self::Rejected {
+                authenticated: true,
+                ..
+            }
         )
     }
 
