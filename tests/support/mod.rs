@@ -53,7 +53,7 @@ pub(crate) use site::{Run, Running, Site};
 pub(crate) use systemd::Systemd;
 pub(crate) use tamper::{Moment, Tampering};
 pub(crate) use tools::{
-    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, clock_an_hour_behind, clock_off, dig, needs_tcp,
+    RIVAL, SRVKEEPER, TsigKey, UNGRANTED, answer_size, clock_an_hour_behind, clock_off, dig,
     nsupdate, serial, signatures,
 };
 pub(crate) use unbound::Unbound;

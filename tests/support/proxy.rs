@@ -52,6 +52,7 @@ struct Shared {
     on_answer: OnAnswer,
     updates: AtomicUsize,
     answers: Mutex<Vec<String>>,
+    refused_reads: Mutex<Vec<String>>,
     negotiations: AtomicUsize,
     vanished: AtomicBool,
     dropped: AtomicBool,
@@ -85,6 +86,7 @@ impl Proxy {
             on_answer: Box::new(on_answer),
             updates: AtomicUsize::new(0),
             answers: Mutex::default(),
+            refused_reads: Mutex::default(),
             negotiations: AtomicUsize::new(0),
             vanished: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
@@ -105,6 +107,11 @@ impl Proxy {
     /// where an error has no MAC.
     pub(crate) fn answers(&self) -> Vec<String> {
         self.shared.answers.lock().unwrap().clone()
+    }
+
+    /// What it answered to queries that it did not serve, in the same form.
+    pub(crate) fn refused_reads(&self) -> Vec<String> {
+        self.shared.refused_reads.lock().unwrap().clone()
     }
 
     /// How many queries for a TKEY came so far.
@@ -201,6 +208,10 @@ fn pass_answers(
 ) -> io::Result<Then> {
     loop {
         let answer = read_message(&mut server)?;
+        // NXDOMAIN is served, too.
+        if !is_update(&answer) && !matches!(answer[3] & 0x0f, 0 | 3) {
+            shared.refused_reads.lock().unwrap().push(outcome(&answer));
+        }
         if is_update(&answer) {
             shared.answers.lock().unwrap().push(outcome(&answer));
             let decided = *fate.lock().unwrap();
@@ -260,7 +271,7 @@ fn is_update(message: &[u8]) -> bool {
         .is_some_and(|flags| (flags >> 3) & 0x0f == UPDATE)
 }
 
-/// The rcode of an answer to an update, and the error of its TSIG (RFC 8945 §4.2).
+/// The rcode of an answer, and the error of its TSIG (RFC 8945 §4.2).
 fn outcome(answer: &[u8]) -> String {
     let rcode = match answer[3] & 0x0f {
         0 => return "NOERROR".to_owned(),

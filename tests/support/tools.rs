@@ -98,13 +98,12 @@ pub(crate) fn signatures(server: SocketAddr, name: &str, record_type: &str) -> u
     text(&output.stdout).lines().filter(covers).count()
 }
 
-/// True when the RRset does not fit into an answer over UDP of the size that everyone grants.
-pub(crate) fn needs_tcp(server: SocketAddr, name: &str, record_type: &str) -> bool {
-    let options = ["+notcp", "+ignore", "+bufsize=1232", "+noall", "+comments"];
-    let output = run_dig(server, &[&options[..], &[name, record_type]].concat());
+/// The octets of the whole answer, as it comes over TCP.
+pub(crate) fn answer_size(server: SocketAddr, name: &str, record_type: &str) -> usize {
+    let output = run_dig(server, &["+noall", "+stats", name, record_type]);
     let text = text(&output.stdout);
-    text.lines()
-        .any(|line| line.starts_with(";; flags:") && line.contains(" tc"))
+    let size = text.split("rcvd: ").nth(1).expect("a size");
+    size.trim().parse().unwrap()
 }
 
 /// True when the server answers for the zone with authority.
