@@ -3,10 +3,15 @@
 //! Without `NOTIFY_SOCKET`, thus without systemd, nothing happens. A notification that cannot be
 //! sent is logged and hurts nothing.
 
+use std::env;
+use std::io::{self, ErrorKind};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// The configuration is read, and the first zones may be read.
 pub(super) fn ready() {
@@ -47,14 +52,34 @@ pub(super) fn watchdog() {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        warn!("systemd cannot be told: {error}");
+    let text: String = state.iter().map(|word| format!("{word}\n")).collect();
+    match send(&text) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            debug!("systemd is not told, since it does not listen at the moment");
+        }
+        Err(error) => warn!("systemd cannot be told: {error}"),
     }
+}
+
+/// Sends one datagram, and never waits: sd-notify's own sending blocks where nobody takes what was
+/// sent before, and nothing that watches us may stop us.
+fn send(text: &str) -> io::Result<()> {
+    let Some(path) = env::var_os("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let address = match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&path)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(text.as_bytes(), &address)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixDatagram;
     use std::process::{Command, Output};
 
     use super::*;
@@ -89,6 +114,7 @@ mod tests {
                 watchdog();
                 stopping();
             }
+            Ok("flood") => (0..1_000).for_each(|_| status("fine")),
             Ok("interval") => print_interval(),
             _ => {}
         }
@@ -127,6 +153,25 @@ mod tests {
                 "STOPPING=1\n"
             ]
         );
+    }
+
+    #[test]
+    fn who_is_told_and_does_not_listen_stops_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let _deaf = UnixDatagram::bind(&path).unwrap();
+        play("flood", &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    }
+
+    #[test]
+    fn an_abstract_socket_is_told() {
+        let name = format!("srvkeeper-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        play("all", &[("NOTIFY_SOCKET", &format!("@{name}"))]);
+        let mut buffer = [0; 64];
+        let octets = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..octets], b"READY=1\n");
     }
 
     #[test]
