@@ -281,23 +281,27 @@ impl Settled {
         asks_again: bool,
         layout: render::text::Layout,
     ) -> Vec<Work> {
+        let outcomes = reports
+            .iter()
+            .filter_map(|report| Some((&report.zone, report.outcome.as_ref()?)));
+        edge::data(&render::text::outcomes(outcomes, layout));
+        let failed = reports.iter().filter_map(|report| {
+            let error = report.plan.as_ref().err()?;
+            (!error.is_interrupted()).then_some((&report.zone, error))
+        });
+        edge::data(&render::text::errors(failed, layout));
         let mut again = Vec::new();
         let mut not_done = Vec::new();
         for report in reports {
-            if let Some(outcome) = &report.outcome {
-                edge::data(&render::text::outcome(&report.zone, outcome, layout));
-            }
             let stale = report
                 .outcome
                 .as_ref()
                 .is_some_and(|outcome| outcome.kind == OutcomeKind::Stale);
             match report.plan {
-                Err(error) if error.is_interrupted() => {
-                    not_done.push(report.zone);
-                    self.status = self.status.and(ExitStatus::Failed);
-                }
                 Err(error) => {
-                    edge::data(&render::text::error(&report.zone, &error, layout));
+                    if error.is_interrupted() {
+                        not_done.push(report.zone);
+                    }
                     self.status = self.status.and(ExitStatus::Failed);
                 }
                 Ok(plan) if stale && asks_again && plan.is_pending() => {

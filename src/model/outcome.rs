@@ -5,7 +5,7 @@ use std::fmt;
 use super::Rcode;
 
 /// The five ends an update can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutcomeKind {
     /// The read-back shows the planned RRset.
     Applied,

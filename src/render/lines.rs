@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use super::causes::{self, by_cause};
 use crate::model::{Change, ChangeKind, Name, State};
 use crate::plan::{Held, Plan, Summary, ZoneError, ZonePlan, ZoneResult};
 
@@ -72,16 +73,52 @@ pub(super) struct Section {
     pub(super) lines: Vec<Line>,
 }
 
-/// The zones that need a word, in the plan's order.
+/// The zones that need a word, in the plan's order; then those in error, by cause.
 pub(super) fn sections(plan: &Plan, layout: Layout) -> impl Iterator<Item = Section> {
-    plan.zones
-        .iter()
-        .filter_map(move |zone| match &zone.result {
-            Ok(plan) => needs_a_word(plan).then(|| zone_section(plan, layout)),
-            Err(problem) => {
-                (!problem.is_interrupted()).then(|| error_section(&zone.zone, problem, layout))
+    let planned = plan.planned().filter(|plan| needs_a_word(plan));
+    let failed = plan.zones.iter().filter_map(|zone| {
+        let error = zone.result.as_ref().err();
+        let error = error.filter(|error| !error.is_interrupted())?;
+        Some((&zone.zone, error))
+    });
+    planned
+        .map(move |plan| zone_section(plan, layout))
+        .chain(error_sections(failed, layout))
+}
+
+/// Why zones could not be planned, each cause once.
+pub(super) fn error_sections<'a>(
+    failed: impl Iterator<Item = (&'a Name, &'a ZoneError)>,
+    layout: Layout,
+) -> Vec<Section> {
+    by_cause(failed.map(|(zone, error)| (zone, (), error.text.as_str())))
+        .into_iter()
+        .map(|cause| match cause.zones.as_slice() {
+            [alone] => failed_section(alone.to_string(), [&cause.text], layout),
+            several => {
+                let names = causes::names(several);
+                let zones = counted(several.len(), "zone");
+                failed_section(zones, [&names, &cause.text], layout)
             }
         })
+        .collect()
+}
+
+fn failed_section<const N: usize>(zone: String, texts: [&String; N], layout: Layout) -> Section {
+    let mut lines = Lines {
+        layout,
+        lines: Vec::new(),
+    };
+    for text in texts {
+        lines.folded(Tone::Plain, INDENT, text);
+    }
+    Section {
+        zone,
+        what: "error".to_owned(),
+        tone: Tone::Error,
+        place: None,
+        lines: lines.lines,
+    }
 }
 
 /// The zones without a section, in few lines: nothing to do, or not done at all.
@@ -152,22 +189,6 @@ pub(super) fn zone_section(plan: &ZonePlan, layout: Layout) -> Section {
             "{}, serial {}",
             plan.observed.server, plan.observed.serial
         )),
-        lines: lines.lines,
-    }
-}
-
-/// A zone that could not be planned.
-pub(super) fn error_section(zone: &Name, error: &ZoneError, layout: Layout) -> Section {
-    let mut lines = Lines {
-        layout,
-        lines: Vec::new(),
-    };
-    lines.folded(Tone::Plain, INDENT, &error.text);
-    Section {
-        zone: zone.to_string(),
-        what: "error".to_owned(),
-        tone: Tone::Error,
-        place: None,
         lines: lines.lines,
     }
 }
@@ -322,7 +343,7 @@ pub(super) fn comments(zone: &ZoneResult, unicode: bool) -> Vec<String> {
     };
     let section = match &zone.result {
         Ok(plan) => zone_section(plan, layout),
-        Err(problem) => error_section(&zone.zone, problem, layout),
+        Err(error) => failed_section(zone.zone.to_string(), [&error.text], layout),
     };
     let mut comments = vec![section.heading()];
     comments.extend(section.lines.into_iter().map(|line| line.text));

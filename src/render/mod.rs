@@ -16,6 +16,7 @@
 //!
 //! Text is always styled; the edge strips what its stream cannot show.
 
+mod causes;
 pub mod copies;
 pub mod doctor;
 pub mod explain;

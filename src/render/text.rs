@@ -2,11 +2,14 @@
 //!
 //! One change a line, as it would stand in a zone file; its reason, folded to the width, below.
 
+use std::collections::BTreeMap;
+
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{Name, Outcome, OutcomeKind, State};
 use crate::plan::{Plan, PlannedHost, ZoneError, ZonePlan};
 
+use super::causes::{self, by_cause};
 use super::lines::{self, Line, Section, Tone, fold};
 pub use super::lines::{Layout, counted};
 
@@ -72,8 +75,18 @@ pub fn zone(plan: &ZonePlan, layout: Layout) -> String {
 
 /// Why one zone could not be planned.
 pub fn error(zone: &Name, error: &ZoneError, layout: Layout) -> String {
+    errors([(zone, error)], layout)
+}
+
+/// Why zones could not be planned, each cause once.
+pub fn errors<'a>(
+    failed: impl IntoIterator<Item = (&'a Name, &'a ZoneError)>,
+    layout: Layout,
+) -> String {
     let mut out = String::new();
-    section(&mut out, &lines::error_section(zone, error, layout), layout);
+    for told in lines::error_sections(failed.into_iter(), layout) {
+        section(&mut out, &told, layout);
+    }
     out
 }
 
@@ -94,6 +107,45 @@ pub fn outcome(zone: &Name, outcome: &Outcome, layout: Layout) -> String {
     line(&mut out, &format!("{head}: {what}{serial}"));
     for piece in fold(&outcome.text, layout.width.saturating_sub(INDENT)) {
         indented(&mut out, INDENT, &piece);
+    }
+    out
+}
+
+/// What became of the updates of several zones: one by one while they are few that say the same,
+/// and otherwise together, those that were not applied by name.
+pub fn outcomes<'a>(
+    done: impl IntoIterator<Item = (&'a Name, &'a Outcome)>,
+    layout: Layout,
+) -> String {
+    const FEW: usize = 3;
+    let done: Vec<(&Name, &Outcome)> = done.into_iter().collect();
+    let of_zone: BTreeMap<&Name, &Outcome> = done.iter().copied().collect();
+    let said = done
+        .iter()
+        .map(|(zone, outcome)| (*zone, outcome.kind, outcome.text.as_str()));
+    let mut out = String::new();
+    for cause in by_cause(said) {
+        if cause.zones.len() <= FEW {
+            for zone in &cause.zones {
+                let outcome = of_zone
+                    .get(zone)
+                    .map(|outcome| self::outcome(zone, outcome, layout));
+                out.push_str(&outcome.unwrap_or_default());
+            }
+            continue;
+        }
+        let head = styled(BOLD, &counted(cause.zones.len(), "zone"));
+        let what = styled(style_of_outcome(cause.kind), cause.kind.as_str());
+        line(&mut out, &format!("{head}: {what}"));
+        let names = match cause.kind {
+            OutcomeKind::Applied => None,
+            _ => Some(causes::names(&cause.zones)),
+        };
+        for told in names.iter().chain([&cause.text]) {
+            for piece in fold(told, layout.width.saturating_sub(INDENT)) {
+                indented(&mut out, INDENT, &piece);
+            }
+        }
     }
     out
 }
