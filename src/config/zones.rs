@@ -1,5 +1,6 @@
 //! `[[zone]]`: names from the section or its file, and every reference resolved.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,23 +56,25 @@ impl Zones<'_> {
             let service = scope.name("service").cloned().unwrap_or_else(Name::root);
             zones.reserve(named.len());
             for Named { name, place } in named {
-                let label = zone_label(section);
+                let label = || zone_label(section);
                 let owner = match name.prefixed(&service) {
                     Ok(owner) => owner,
                     Err(error) => {
-                        problems.error(&place, label, format!("{service}{name}: {error}"));
+                        problems.error(&place, label(), format!("{service}{name}: {error}"));
                         continue;
                     }
                 };
-                if let Some(first) = seen.get(&owner) {
-                    let text = format!(
-                        "{name} is already a zone with this service, at {}",
-                        shown(first)
-                    );
-                    problems.error(&place, label, text);
-                    continue;
-                }
-                seen.insert(owner.clone(), place);
+                match seen.entry(owner.clone()) {
+                    Entry::Vacant(free) => free.insert(place),
+                    Entry::Occupied(first) => {
+                        let text = format!(
+                            "{name} is already a zone with this service, at {}",
+                            shown(first.get())
+                        );
+                        problems.error(&place, label(), text);
+                        continue;
+                    }
+                };
                 zones.push(Zone {
                     name,
                     owner,

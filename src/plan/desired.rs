@@ -65,20 +65,39 @@ impl Entry<'_> {
 
 /// The zone's hosts in file order, each with its records.
 pub(super) fn entries<'a>(input: &PlanInput<'a>) -> Vec<Entry<'a>> {
+    let records = &input.observed.records;
+    // Hosts often stand in the order of their names, as the records do: the next host's records
+    // are then those behind the last one's.
+    let mut next = 0;
     input
         .zone
         .hosts
         .iter()
         .filter_map(|&index| {
             let host = input.hosts.get(index)?;
+            let behind = records.get(next..).unwrap_or_default();
+            let run = run_of(behind, host);
+            let published = if run.is_empty() {
+                records_of(records, host)
+            } else {
+                next += run.len();
+                run
+            };
             Some(Entry {
                 host,
                 verdict: input.verdicts.hosts.get(index)?,
-                published: records_of(&input.observed.records, host),
+                published,
                 intention: Intention::Leave,
             })
         })
         .collect()
+}
+
+/// The records at the beginning whose target is the host.
+fn run_of<'a>(records: &'a [Srv], host: &Host) -> &'a [Srv] {
+    let others = |record: &Srv| record.target != *host.name();
+    let length = records.iter().position(others).unwrap_or(records.len());
+    records.get(..length).unwrap_or_default()
 }
 
 /// The run of records whose target is the host; the records are sorted by target.

@@ -224,6 +224,11 @@ impl<'a> Steps<'a, '_> {
         entries: &[Entry<'a>],
         guard: Option<&(Guard, String)>,
     ) -> Vec<ForeignRecord> {
+        // Every record belongs to a host, as in most zones most of the time.
+        let explained: usize = entries.iter().map(|entry| entry.published.len()).sum();
+        if explained == self.input.observed.records.len() {
+            return Vec::new();
+        }
         let mut names: Vec<&Name> = entries.iter().map(|entry| entry.host.name()).collect();
         names.sort();
         let mut found = Vec::new();
