@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Statement, params};
 
 use super::journal::{from_json, name, timestamp, to_json};
 use crate::model::{Contest, ContestKind, Memory, Name};
@@ -31,20 +31,22 @@ pub(super) fn read(connection: &Connection, memory: &mut Memory) -> rusqlite::Re
     Ok(())
 }
 
-/// Puts these rows in the place of the RRset's former ones.
+pub(super) const FORGET: &str = "DELETE FROM contests WHERE owner = ?1";
+pub(super) const ADD: &str =
+    "INSERT INTO contests (owner, target, kind, count, armed_at, at, written)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// Puts these rows in the place of the RRset's former ones, by [`FORGET`] and [`ADD`].
 pub(super) fn keep(
-    connection: &Connection,
+    forget: &mut Statement<'_>,
+    add: &mut Statement<'_>,
     owner: &Name,
     contests: &[Contest],
 ) -> rusqlite::Result<()> {
     let owner = owner.to_string();
-    connection.execute("DELETE FROM contests WHERE owner = ?1", [&owner])?;
-    let mut statement = connection.prepare(
-        "INSERT INTO contests (owner, target, kind, count, armed_at, at, written)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
+    forget.execute([&owner])?;
     for contest in contests {
-        statement.execute(params![
+        add.execute(params![
             owner,
             contest.target.to_string(),
             contest.kind.as_str(),

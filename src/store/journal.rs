@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, RowIndex, Statement, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, homes, schema};
-use crate::model::{ChangeId, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
+use crate::model::{ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
 
 /// The writing statements, prepared once.
 pub(super) struct Journal<'c> {
@@ -26,6 +26,21 @@ pub(super) struct Journal<'c> {
     see_host: Statement<'c>,
     doubt_home: Statement<'c>,
     settle_home: Statement<'c>,
+    forget_contests: Statement<'c>,
+    add_contest: Statement<'c>,
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    savepoint: Statement<'c>,
+    release: Statement<'c>,
+}
+
+/// The steps of a group's transaction; `Savepoint` and `Release` enclose each request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    Begin,
+    Savepoint,
+    Release,
+    Commit,
 }
 
 impl<'c> Journal<'c> {
@@ -69,12 +84,32 @@ impl<'c> Journal<'c> {
             )?,
             doubt_home: prepare(homes::DOUBT)?,
             settle_home: prepare(homes::SETTLE)?,
+            forget_contests: prepare(contests::FORGET)?,
+            add_contest: prepare(contests::ADD)?,
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
+            savepoint: prepare("SAVEPOINT request")?,
+            release: prepare("RELEASE request")?,
         })
     }
 
     /// The connection, for transactions and reads.
     pub(super) fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// Takes a step of the group's transaction.
+    pub(super) fn step(&mut self, step: Step) -> Result<(), StoreError> {
+        let statement = match step {
+            Step::Begin => &mut self.begin,
+            Step::Savepoint => &mut self.savepoint,
+            Step::Release => &mut self.release,
+            Step::Commit => &mut self.commit,
+        };
+        match statement.execute([]) {
+            Ok(_rows) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     /// Fails when the file that was opened is no longer the one of that name.
@@ -177,6 +212,20 @@ impl<'c> Journal<'c> {
         self.settle_home
             .execute(params![id.0, homes::end_of(outcome)])?;
         Ok(true)
+    }
+
+    pub(super) fn keep_contests(
+        &mut self,
+        owner: &Name,
+        contests: &[Contest],
+    ) -> Result<(), StoreError> {
+        contests::keep(
+            &mut self.forget_contests,
+            &mut self.add_contest,
+            owner,
+            contests,
+        )
+        .map_err(|error| self.failed(error))
     }
 
     pub(super) fn seen_up(&mut self, hosts: &[Name], at: Timestamp) -> Result<(), StoreError> {

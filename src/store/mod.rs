@@ -511,11 +511,8 @@ impl Store {
         owner: Name,
         contests: Vec<Contest>,
     ) -> Result<(), StoreError> {
-        self.write(move |journal| {
-            contests::keep(journal.connection(), &owner, &contests)
-                .map_err(|error| journal.failed(error))
-        })
-        .await
+        self.write(move |journal| journal.keep_contests(&owner, &contests))
+            .await
     }
 
     /// Notes what `server` publishes, where the RRset at `owner` stays with that server.

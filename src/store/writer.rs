@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::history;
-use super::journal::Journal;
+use super::journal::{Journal, Step};
 
 /// How often the history is pruned while the store is open.
 const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
@@ -103,12 +103,12 @@ fn write_group(journal: &mut Journal<'_>, writes: Vec<Write>, commits: &AtomicU6
 /// Runs one write so that its failure undoes nothing but itself, and tells whether the group
 /// goes on.
 fn write_alone(journal: &mut Journal<'_>, write: Write) -> (Written, Result<(), StoreError>) {
-    if let Err(error) = batch(journal, "SAVEPOINT request") {
+    if let Err(error) = journal.step(Step::Savepoint) {
         return (write(Err(error.clone())), Err(error));
     }
     let done = write(Ok(&mut *journal));
     let state = match &done.failure {
-        None => batch(journal, "RELEASE request"),
+        None => journal.step(Step::Release),
         // On a full disk or an I/O error SQLite may itself roll the whole transaction back.
         Some(failure) if journal.connection().is_autocommit() => Err(failure.clone()),
         Some(_) => batch(journal, "ROLLBACK TO request; RELEASE request"),
@@ -116,14 +116,14 @@ fn write_alone(journal: &mut Journal<'_>, write: Write) -> (Written, Result<(), 
     (done, state)
 }
 
-fn begin(journal: &Journal<'_>) -> Result<(), StoreError> {
+fn begin(journal: &mut Journal<'_>) -> Result<(), StoreError> {
     // SQLite would go on in a file that nobody finds any more.
     journal.check_in_place()?;
-    batch(journal, "BEGIN IMMEDIATE")
+    journal.step(Step::Begin)
 }
 
-fn commit(journal: &Journal<'_>) -> Result<(), StoreError> {
-    batch(journal, "COMMIT")
+fn commit(journal: &mut Journal<'_>) -> Result<(), StoreError> {
+    journal.step(Step::Commit)
 }
 
 fn batch(journal: &Journal<'_>, sql: &str) -> Result<(), StoreError> {

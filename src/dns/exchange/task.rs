@@ -106,6 +106,9 @@ pub(super) struct Task {
     /// True once this connection has answered a request.
     answers: bool,
     last_answer: Option<Instant>,
+    /// No deadline is earlier; `None`: there is none. Kept up with each request, so that those under
+    /// way are looked through only when it has come, and not at each answer.
+    nearest: Option<Instant>,
     /// One timer for the nearest deadline; it may fire early, never late.
     timer: Pin<Box<Sleep>>,
 }
@@ -129,6 +132,7 @@ impl Task {
             strays: 0,
             answers: false,
             last_answer: None,
+            nearest: None,
             timer: Box::pin(sleep_until(Instant::now())),
         }
     }
@@ -146,7 +150,7 @@ impl Task {
             let timed = self.set_timer();
             tokio::select! {
                 job = self.receiver.recv() => match job {
-                    Some(job) => self.queue.push_back(job),
+                    Some(job) => self.enqueue(job),
                     None => return,
                 },
                 progress = progress(self.connection.as_mut()) => match progress {
@@ -169,8 +173,18 @@ impl Task {
     /// Moves every request that was made meanwhile into the queue, so that they leave together.
     fn take_jobs(&mut self) {
         while let Ok(job) = self.receiver.try_recv() {
-            self.queue.push_back(job);
+            self.enqueue(job);
         }
+    }
+
+    fn enqueue(&mut self, job: Job) {
+        // Not before that, whatever is answered meanwhile.
+        self.note_deadline(job.deadline(None, self.settings.timeout));
+        self.queue.push_back(job);
+    }
+
+    fn note_deadline(&mut self, deadline: Instant) {
+        self.nearest = Some(self.nearest.map_or(deadline, |nearest| nearest.min(deadline)));
     }
 
     async fn connect(&mut self) {
@@ -243,8 +257,10 @@ impl Task {
             return job.finish(Err(ExchangeError::TooLong { octets }));
         };
         self.last_id = id;
+        let deadline = self.deadline(&job);
+        self.note_deadline(deadline);
         let outstanding = Outstanding {
-            deadline: self.deadline(&job),
+            deadline,
             job: Some(job),
             mac,
             sent: Instant::now(),
@@ -300,6 +316,9 @@ impl Task {
 
     /// Gives up what is over its deadline, and the connection when it is dead.
     fn expire(&mut self, now: Instant) {
+        if self.nearest.is_none_or(|nearest| nearest > now) {
+            return;
+        }
         let after = self.settings.timeout;
         let mut is_dead = false;
         for outstanding in self.outstanding.values_mut() {
@@ -321,6 +340,7 @@ impl Task {
             self.lose_connection(&Lost::Silent);
         }
         self.expire_queue(now, &ExchangeError::TimedOut { after, sent: false });
+        self.nearest = self.nearest_deadline();
     }
 
     /// Gives up what is over its deadline in the queue, which is in the order of deadlines.
@@ -335,15 +355,22 @@ impl Task {
         }
     }
 
-    /// Sets the timer to the nearest deadline; false when there is none.
-    fn set_timer(&mut self) -> bool {
+    fn nearest_deadline(&self) -> Option<Instant> {
         let outstanding = self
             .outstanding
             .values()
             .filter(|outstanding| outstanding.job.is_some())
             .map(|outstanding| outstanding.deadline);
         let queued = self.queue.front().map(|job| self.deadline(job));
-        let Some(nearest) = outstanding.chain(queued).min() else {
+        outstanding.chain(queued).min()
+    }
+
+    /// Sets the timer to the nearest deadline; false when there is none.
+    fn set_timer(&mut self) -> bool {
+        if self.outstanding.len() == self.abandoned && self.queue.is_empty() {
+            self.nearest = None;
+        }
+        let Some(nearest) = self.nearest else {
             return false;
         };
         if self.timer.is_elapsed() || nearest < self.timer.deadline() {
