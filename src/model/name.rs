@@ -167,7 +167,7 @@ impl Name {
 
     /// The labels of both from the first that may differ. Where names are sorted, most of them
     /// begin with the same labels, and octets are compared faster by eight than label by label.
-    fn from_first_difference<'a>(
+    fn after_what_is_equal<'a>(
         &'a self,
         other: &'a Self,
     ) -> (
@@ -316,7 +316,7 @@ impl Hash for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut ours, mut theirs) = self.from_first_difference(other);
+        let (mut ours, mut theirs) = self.after_what_is_equal(other);
         loop {
             let (a, b) = match (ours.next(), theirs.next()) {
                 (None, None) => return Ordering::Equal,

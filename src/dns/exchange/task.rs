@@ -184,7 +184,10 @@ impl Task {
     }
 
     fn note_deadline(&mut self, deadline: Instant) {
-        self.nearest = Some(self.nearest.map_or(deadline, |nearest| nearest.min(deadline)));
+        self.nearest = Some(
+            self.nearest
+                .map_or(deadline, |nearest| nearest.min(deadline)),
+        );
     }
 
     async fn connect(&mut self) {
