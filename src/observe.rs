@@ -15,7 +15,7 @@
 
 mod name_servers;
 
-pub use name_servers::{copy, listening, name_servers};
+pub use name_servers::{copy, listening, name_servers, name_servers_and_addresses};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -19,17 +19,31 @@ pub async fn name_servers(exchange: &Exchange, zone: &Name) -> Result<Vec<Name>,
     answer::name_servers(&answer.map_err(Cause::Exchange)?, zone).map_err(Cause::Answer)
 }
 
+/// The same, each with those of its addresses that came along.
+pub async fn name_servers_and_addresses(
+    exchange: &Exchange,
+    zone: &Name,
+) -> Result<Vec<(Name, Vec<IpAddr>)>, Cause> {
+    let answer = exchange.read(query(zone, RecordType::NS)).await;
+    let answer = answer.map_err(Cause::Exchange)?;
+    answer::name_servers_and_addresses(&answer, zone).map_err(Cause::Answer)
+}
+
 /// Where a zone's name server listens, or why that is not known, for people.
 ///
 /// One in the zone itself is asked of the zone's server, which knows best, and is found even where
-/// this machine resolves through another view; any other is asked of the system's resolver.
+/// this machine resolves through another view; any other is asked of the system's resolver. What
+/// came along with the names (`known`) saves two questions for each zone that was written.
 pub async fn listening(
     exchange: &Exchange,
     zone: &Name,
     name: &Name,
+    known: Vec<IpAddr>,
     resolver: &Resolver,
 ) -> Result<Vec<SocketAddr>, String> {
-    let addresses = if name.is_within(zone) {
+    let addresses = if name.is_within(zone) && !known.is_empty() {
+        Ok(known)
+    } else if name.is_within(zone) {
         let (v4, v6) = tokio::join!(
             ask_addresses(exchange, name, RecordType::A),
             ask_addresses(exchange, name, RecordType::AAAA),

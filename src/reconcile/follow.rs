@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::model::{
     CopyState, Name, Observed, OutcomeKind, Published, ServerCopy, Zone, ZoneCopies,
 };
-use crate::observe::{listening, name_servers, observe};
+use crate::observe::{listening, name_servers_and_addresses, observe};
 use crate::plan::ZonePlan;
 
 use super::{Connections, Surroundings, ZONES_AT_ONCE, ZoneReport};
@@ -100,11 +100,11 @@ async fn places(
     };
     let (exchange, update_zone) = (&connection.exchange, &plan.observed.update_zone);
     let resolver = ground.surroundings.resolver;
-    let names = name_servers(exchange, update_zone)
+    let names = name_servers_and_addresses(exchange, update_zone)
         .await
         .map_err(|cause| format!("its name servers are not known: {cause}"))?;
-    let looking = names.into_iter().map(async |name| {
-        let addresses = listening(exchange, update_zone, &name, resolver).await;
+    let looking = names.into_iter().map(async |(name, known)| {
+        let addresses = listening(exchange, update_zone, &name, known, resolver).await;
         (name, addresses)
     });
     let mut seen = BTreeSet::from([written.ip()]);

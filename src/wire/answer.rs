@@ -220,6 +220,17 @@ pub fn soa(bytes: &[u8], name: &Name) -> Result<Soa, AnswerError> {
 /// Reads the answer to `zone NS`: the zone's name servers, in the order of [`Name`]; none where the
 /// zone has no such records.
 pub fn name_servers(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
+    let servers = name_servers_and_addresses(bytes, zone)?;
+    Ok(servers.into_iter().map(|(name, _addresses)| name).collect())
+}
+
+/// The same, each with those of its addresses that came along (RFC 1035 §3.3.11).
+///
+/// A server knows best where the name is in a zone of its own; none that came means nothing.
+pub fn name_servers_and_addresses(
+    bytes: &[u8],
+    zone: &Name,
+) -> Result<Vec<(Name, Vec<IpAddr>)>, AnswerError> {
     let message = authoritative(bytes, zone, RecordType::NS)?;
     if message.answers.is_empty() {
         negative(&message, zone)?;
@@ -234,7 +245,22 @@ pub fn name_servers(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError>
     }
     servers.sort();
     servers.dedup();
-    Ok(servers)
+    let came_along = |server: &Name| {
+        let of_it = |record: &&Record| {
+            record.dns_class == DNSClass::IN && convert::is_same(&record.name, server)
+        };
+        let records = message.additionals.iter().filter(of_it);
+        records
+            .filter_map(|record| record.data.ip_addr())
+            .collect::<Vec<_>>()
+    };
+    Ok(servers
+        .into_iter()
+        .map(|server| {
+            let addresses = came_along(&server);
+            (server, addresses)
+        })
+        .collect())
 }
 
 /// Reads the answer to `name A` or `name AAAA`; none where it has no such record.

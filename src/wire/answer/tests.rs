@@ -524,6 +524,22 @@ fn name_servers_are_the_zones_own() {
         name_servers(&two, &zone),
         Ok(vec![own("ns1.corp.example."), own("ns2.corp.example.")])
     );
+    let with_addresses = answer(&|message| {
+        message.add_answer(ns("ns1.corp.example."));
+        message.add_answer(ns("ns2.corp.example."));
+        let address = |name: &str, last| {
+            record(name, 60, RData::A(Ipv4Addr::new(192, 0, 2, last).into()))
+        };
+        message.add_additional(address("NS1.corp.example.", 1));
+        message.add_additional(address("ns3.corp.example.", 3));
+    });
+    assert_eq!(
+        name_servers_and_addresses(&with_addresses, &zone),
+        Ok(vec![
+            (own("ns1.corp.example."), vec!["192.0.2.1".parse().unwrap()]),
+            (own("ns2.corp.example."), vec![]),
+        ])
+    );
     let none = answer(&|message| {
         message.add_authority(soa_record("corp.example."));
     });
