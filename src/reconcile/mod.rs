@@ -28,6 +28,8 @@ pub use settle::{has_open_intents, settle};
 pub use surroundings::{Event, Interrupt, Interrupter, Progress, Quiet, Stage, Surroundings};
 pub use verdicts::{HostAnswer, fresh_verdicts, not_probed, one_shot, probe_hosts};
 
+use std::collections::BTreeMap;
+
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{debug, info};
@@ -41,8 +43,19 @@ use crate::store::{Intent, RunLock, Store};
 
 use others::Others;
 
-/// Zones under way at once; each server's exchange has its own, smaller window.
+/// Zones of the same servers under way at once; each server's exchange has its own, smaller window.
 pub const ZONES_AT_ONCE: usize = 256;
+
+/// Zones under way at once where there are many servers: as many as that, or [`FEWEST_AT_ONCE`] of
+/// each. What is under way is what takes memory.
+const ZONES_AT_ONCE_IN_ALL: usize = 2_048;
+
+/// Zones of the same servers that are always under way at once: what fills a window.
+const FEWEST_AT_ONCE: usize = 32;
+
+/// Zones whose primary is yet to be found are dealt out to so many groups, as if each were a server:
+/// those of one dead primary then leave room for the others in each.
+const GROUPS_TO_BE_FOUND: usize = 16;
 
 /// How often a zone whose RRset changed under us is planned again.
 const REPLANS: usize = 3;
@@ -170,9 +183,14 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
         Mode::Apply(_) => Stage::Apply,
     };
     progress.tell(Event::Begin(stage, work.len()));
-    let mut reports: Vec<ZoneReport> = stream::iter(work)
-        .map(|work| walk_and_note(context, work, mode))
-        .buffer_unordered(ZONES_AT_ONCE)
+    let groups = by_servers(context.config, work);
+    let at_once = (ZONES_AT_ONCE_IN_ALL / groups.len().max(1)).clamp(FEWEST_AT_ONCE, ZONES_AT_ONCE);
+    let walks = groups.into_iter().map(|group| {
+        stream::iter(group)
+            .map(|work| walk_and_note(context, work, mode))
+            .buffer_unordered(at_once)
+    });
+    let mut reports: Vec<ZoneReport> = stream::select_all(walks)
         .filter_map(std::future::ready)
         .inspect(|report| {
             progress.tell(Event::Done {
@@ -184,6 +202,24 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
     progress.tell(Event::End);
     reports.sort_by(|a, b| (&a.zone, a.index).cmp(&(&b.zone, b.index)));
     reports
+}
+
+/// The zones by their servers: those of a server that is slow, or dead, then wait for themselves
+/// and not for each other's.
+fn by_servers(config: &Config, work: Vec<Work>) -> Vec<Vec<Work>> {
+    let mut groups: BTreeMap<(&[usize], usize), Vec<Work>> = BTreeMap::new();
+    for work in work {
+        let Some(zone) = config.zones.get(work.zone) else {
+            continue;
+        };
+        let apart = match zone.servers.is_empty() {
+            true => work.zone % GROUPS_TO_BE_FOUND,
+            false => 0,
+        };
+        let group = groups.entry((&zone.servers, apart)).or_default();
+        group.push(work);
+    }
+    groups.into_values().collect()
 }
 
 async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {

@@ -1,5 +1,7 @@
 //! Answers built by hickory, believed or refused; and octets that must never panic.
 
+use std::net::Ipv4Addr;
+
 use hickory_proto::op::Query;
 use hickory_proto::rr::rdata::{CNAME, NS, NULL, SRV};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
