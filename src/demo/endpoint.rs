@@ -214,15 +214,15 @@ mod tests {
 
             let mut open = TcpStream::connect(kms2).await.unwrap();
             machines.kill("kms2").await.unwrap();
-            // A process that another test was just starting holds the listener until it runs its
-            // program.
-            let refused = loop {
-                match TcpStream::connect(kms2).await {
-                    Ok(_) => tokio::task::yield_now().await,
-                    Err(error) => break error,
-                }
+            // Until then a process that another test was just starting holds the listener, and may
+            // reset what waits there when it runs its program.
+            let refused = |result: &io::Result<TcpStream>| {
+                let error = result.as_ref().err();
+                error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
             };
-            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            while !refused(&TcpStream::connect(kms2).await) {
+                tokio::task::yield_now().await;
+            }
             let ended = open.read(&mut [0]).await;
             assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
         }

@@ -529,9 +529,8 @@ fn name_servers_are_the_zones_own() {
     let with_addresses = answer(&|message| {
         message.add_answer(ns("ns1.corp.example."));
         message.add_answer(ns("ns2.corp.example."));
-        let address = |name: &str, last| {
-            record(name, 60, RData::A(Ipv4Addr::new(192, 0, 2, last).into()))
-        };
+        let address =
+            |name: &str, last| record(name, 60, RData::A(Ipv4Addr::new(192, 0, 2, last).into()));
         message.add_additional(address("NS1.corp.example.", 1));
         message.add_additional(address("ns3.corp.example.", 3));
     });
