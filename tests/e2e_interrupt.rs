@@ -71,6 +71,10 @@ fn what_has_begun_is_finished_and_stored_and_nothing_else_begins() {
     run.expect(1);
     run.expect_text("20 zones: not done: interrupted");
     run.expect_text(&format!("{AT_ONCE} zones: applied"));
+    // Those that are done are named.
+    let (_plan, told) = run.stdout.split_once("zones: applied").unwrap();
+    let named = (0..ZONES).filter(|number| told.contains(&format!("{},", suffix(*number))));
+    assert!(named.count() >= AT_ONCE - 1, "{run}");
     assert_eq!(published(&bind, ZONES), AT_ONCE);
 
     let again = site.apply(0);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::model::{Host, Name, OutcomeKind, Verdict};
-use crate::plan::{self, Plan, Refusal};
+use crate::plan::{self, Plan, Refusal, ZoneError};
 use crate::progress::Bars;
 use crate::reconcile::{
     self, Connections, Context, Mode, OnConflict, PATIENCE, Work, Writing, ZoneReport,
@@ -284,7 +284,11 @@ impl Settled {
         let outcomes = reports
             .iter()
             .filter_map(|report| Some((&report.zone, report.outcome.as_ref()?)));
-        edge::data(&render::text::outcomes(outcomes, layout));
+        let interrupted = reports.iter().any(|report| {
+            let error = report.plan.as_ref().err();
+            error.is_some_and(ZoneError::is_interrupted)
+        });
+        edge::data(&render::text::outcomes(outcomes, interrupted, layout));
         let failed = reports.iter().filter_map(|report| {
             let error = report.plan.as_ref().err()?;
             (!error.is_interrupted()).then_some((&report.zone, error))

@@ -112,9 +112,11 @@ pub fn outcome(zone: &Name, outcome: &Outcome, layout: Layout) -> String {
 }
 
 /// What became of the updates of several zones: one by one while they are few that say the same,
-/// and otherwise together, those that were not applied by name.
+/// and otherwise together. Those that were not applied are named; the applied ones where
+/// `interrupted` is true, since others were then left.
 pub fn outcomes<'a>(
     done: impl IntoIterator<Item = (&'a Name, &'a Outcome)>,
+    interrupted: bool,
     layout: Layout,
 ) -> String {
     const FEW: usize = 3;
@@ -138,7 +140,7 @@ pub fn outcomes<'a>(
         let what = styled(style_of_outcome(cause.kind), cause.kind.as_str());
         line(&mut out, &format!("{head}: {what}"));
         let names = match cause.kind {
-            OutcomeKind::Applied => None,
+            OutcomeKind::Applied if !interrupted => None,
             _ => Some(causes::names(&cause.zones)),
         };
         for told in names.iter().chain([&cause.text]) {
