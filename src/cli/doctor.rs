@@ -1,5 +1,7 @@
 //! `doctor`: whether updates can work, and how to repair what stops them.
 
+use std::sync::Arc;
+
 use tracing::warn;
 
 use crate::config::Config;
@@ -47,7 +49,7 @@ pub(super) fn run(
 }
 
 /// What earlier runs noted of those who undo our changes.
-fn memory(config: &Config) -> Memory {
+fn memory(config: &Config) -> Arc<Memory> {
     let recalled = reconcile::read(config).unwrap_or_else(|error| {
         warn!(
             "going on without the memory of earlier runs, so nothing is known of contested records: {}",

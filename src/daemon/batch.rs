@@ -130,7 +130,7 @@ pub(super) struct Reconciled {
     /// Why what is pending was not written.
     pub(super) obstacle: Option<Obstacle>,
     /// What earlier runs did.
-    memory: Memory,
+    memory: Arc<Memory>,
 }
 
 /// Why what is pending is not written.

@@ -25,7 +25,7 @@ use super::{Control, Event, Listener, Options, may_write, notify, reload};
 use crate::config::Config;
 use crate::exit::chain;
 use crate::hooks::Hooks;
-use crate::model::{Alert, AlertKind, Canary, Memory, Name, Track};
+use crate::model::{Alert, AlertKind, Canary, Name, Track};
 use crate::plan::{self, Guard, ZonePlan};
 use crate::probe;
 use crate::reconcile::{self, Interrupt, Interrupter, Recalled, ZoneReport};
@@ -573,7 +573,7 @@ impl<'a> Keeper<'a> {
                 zones,
                 probed: probed.clone(),
                 fallback: Recalled {
-                    memory: Memory::default(),
+                    memory: Arc::default(),
                     overrides: self.said.overrides.clone(),
                 },
                 withheld: withheld.clone(),

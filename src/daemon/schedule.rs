@@ -47,6 +47,9 @@ pub(super) struct Schedule {
     begin: Instant,
     interval: Duration,
     zones: Vec<Slot>,
+    /// Those that wait, by when they are due: the loop asks for the next at each of its turns, and
+    /// there may be a thousand samples a second and ten thousand zones.
+    waiting: BTreeSet<(Instant, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,24 +78,29 @@ impl Schedule {
             begin: now,
             interval,
             zones: vec![slot; zones],
+            waiting: (0..zones).map(|zone| (now, zone)).collect(),
         }
     }
 
     /// When the next zone is due; `None`: all are under way.
     pub(super) fn next(&self) -> Option<Instant> {
-        let waiting = self.zones.iter().filter(|slot| !slot.under_way);
-        waiting.map(|slot| slot.due).min()
+        self.waiting.first().map(|(due, _zone)| *due)
     }
 
     /// Takes the zones that are due, each with what woke it, and has them under way.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(usize, BTreeSet<String>)> {
         let mut due = Vec::new();
-        for (index, slot) in self.zones.iter_mut().enumerate() {
-            if !slot.under_way && slot.due <= now {
+        while let Some((at, zone)) = self.waiting.pop_first() {
+            if at > now {
+                self.waiting.insert((at, zone));
+                break;
+            }
+            if let Some(slot) = self.zones.get_mut(zone) {
                 slot.under_way = true;
-                due.push((index, std::mem::take(&mut slot.causes)));
+                due.push((zone, std::mem::take(&mut slot.causes)));
             }
         }
+        due.sort_by_key(|(zone, _causes)| *zone);
         due
     }
 
@@ -105,7 +113,13 @@ impl Schedule {
     pub(super) fn wake(&mut self, zone: usize, cause: &str, now: Instant) {
         if let Some(slot) = self.zones.get_mut(zone) {
             slot.causes.insert(cause.to_owned());
-            slot.due = slot.due.min(slot.not_before(now));
+            let due = slot.due.min(slot.not_before(now));
+            // Where it is under way, `done` looks at the causes.
+            if !slot.under_way && due != slot.due {
+                self.waiting.remove(&(slot.due, zone));
+                self.waiting.insert((due, zone));
+                slot.due = due;
+            }
         }
     }
 
@@ -133,6 +147,8 @@ impl Schedule {
         let Some(slot) = self.zones.get_mut(zone) else {
             return;
         };
+        // It is under way, unless it is told of twice.
+        self.waiting.remove(&(slot.due, zone));
         slot.under_way = false;
         slot.ended = Some(now);
         slot.watch = done.watch;
@@ -152,6 +168,7 @@ impl Schedule {
             due = due.min(slot.not_before(now));
         }
         slot.due = due;
+        self.waiting.insert((due, zone));
     }
 
     fn next_tick(&self, now: Instant) -> Instant {

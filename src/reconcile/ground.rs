@@ -1,5 +1,6 @@
 //! What a run stands on, and what it gives back: shared by everything that plans or applies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recalled {
     /// What the guards must know.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// The overrides that hold.
     pub overrides: Vec<Override>,
 }
@@ -91,7 +92,7 @@ pub async fn recall_noted(config: &Config, store: &Store) -> Result<Recalled, St
 pub fn read(config: &Config) -> Result<Recalled, StoreError> {
     let state_dir = &config.daemon.state_dir;
     Ok(Recalled {
-        memory: Store::read_memory(state_dir, interval_begin(config))?,
+        memory: Arc::new(Store::read_memory(state_dir, interval_begin(config))?),
         overrides: Store::read_overrides(state_dir, Timestamp::now())?,
     })
 }

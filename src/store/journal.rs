@@ -1,8 +1,10 @@
 //! The statements: rows from and to the model.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -32,6 +34,25 @@ pub(super) struct Journal<'c> {
     commit: Statement<'c>,
     savepoint: Statement<'c>,
     release: Statement<'c>,
+    recalled: RefCell<Option<Recalled>>,
+}
+
+/// The memory as it was read last.
+struct Recalled {
+    /// What other connections have written, and what this one has.
+    version: (i64, u64),
+    since: Timestamp,
+    memory: Arc<Memory>,
+}
+
+impl Recalled {
+    /// True when nothing was written since, and no removal has ceased to count.
+    fn holds(&self, version: (i64, u64), since: Timestamp) -> bool {
+        let ceased = |removal: &Removal| (self.since..since).contains(&removal.at);
+        version == self.version
+            && since >= self.since
+            && !self.memory.removals.values().flatten().any(ceased)
+    }
 }
 
 /// The steps of a group's transaction; `Savepoint` and `Release` enclose each request.
@@ -90,12 +111,35 @@ impl<'c> Journal<'c> {
             commit: prepare("COMMIT")?,
             savepoint: prepare("SAVEPOINT request")?,
             release: prepare("RELEASE request")?,
+            recalled: RefCell::new(None),
         })
     }
 
     /// The connection, for transactions and reads.
     pub(super) fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// The memory; read anew only where it may be another than the last time, since each of the
+    /// many batches of a daemon's walk asks for it, and ten thousand zones' takes tens of milliseconds.
+    pub(super) fn memory(&self, since: Timestamp) -> rusqlite::Result<Arc<Memory>> {
+        let data_version = "data_version";
+        let version = (
+            self.connection
+                .pragma_query_value(None, data_version, |row| row.get(0))?,
+            self.connection.total_changes(),
+        );
+        let mut recalled = self.recalled.borrow_mut();
+        if let Some(last) = recalled.as_ref().filter(|last| last.holds(version, since)) {
+            return Ok(Arc::clone(&last.memory));
+        }
+        let memory = Arc::new(memory(self.connection, since)?);
+        *recalled = Some(Recalled {
+            version,
+            since,
+            memory: Arc::clone(&memory),
+        });
+        Ok(memory)
     }
 
     /// Takes a step of the group's transaction.

@@ -359,9 +359,9 @@ impl Store {
     /// What the guards must know: every removal since `since`, and the newest of each zone and host.
     ///
     /// Removals come in order of time. They are read from indexes; the history is not touched.
-    pub async fn memory(&self, since: Timestamp) -> Result<Memory, StoreError> {
-        self.read(move |journal| journal::memory(journal.connection(), since))
-            .await
+    /// What has not changed since the last time is not read again.
+    pub async fn memory(&self, since: Timestamp) -> Result<Arc<Memory>, StoreError> {
+        self.read(move |journal| journal.memory(since)).await
     }
 
     /// Resolves when the intent is durable; only then may the update leave.

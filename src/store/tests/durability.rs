@@ -254,7 +254,7 @@ async fn what_was_acknowledged_is_in_the_files() {
         fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
     }
     let memory = store.memory(at(0)).await.unwrap();
-    assert_eq!(Store::read_memory(copy.path(), at(0)).unwrap(), memory);
+    assert_eq!(Store::read_memory(copy.path(), at(0)).unwrap(), *memory);
     let after = Store::open(copy.path()).unwrap();
     assert_eq!(zones(&after).await, zones(&store).await);
 }

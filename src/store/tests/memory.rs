@@ -239,7 +239,7 @@ async fn run(steps: Vec<Step>, since: Timestamp) {
     let memory = store.memory(since).await.unwrap();
     let in_order = |removals: &Vec<Removal>| removals.is_sorted_by_key(|removal| removal.at);
     assert!(memory.removals.values().all(in_order));
-    assert_eq!(sorted(memory), expected);
+    assert_eq!(sorted(Memory::clone(&memory)), expected);
     let beside_the_writer = Store::read_memory(dir.path(), since).unwrap();
     assert_eq!(sorted(beside_the_writer), expected);
     let open: Vec<ChangeId> = store
@@ -411,4 +411,31 @@ async fn the_newest_refresh_of_each_rrset_is_remembered() {
     let store = Store::open(dir.path()).unwrap();
     let expected = [(name("a."), at(2)), (name("b."), at(3))];
     assert_eq!(store.refreshes().await.unwrap(), expected);
+}
+
+/// What is not read again is what would be read: whoever wrote, and whatever has ceased to count.
+#[tokio::test]
+async fn the_memory_is_read_again_where_it_may_be_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let other = Store::open(dir.path()).unwrap();
+    let mut since = at(0);
+    let check = async |since| {
+        let fresh = Store::read_memory(dir.path(), since).unwrap();
+        assert_eq!(*store.memory(since).await.unwrap(), fresh);
+        fresh.removals.values().map(Vec::len).sum::<usize>()
+    };
+    assert_eq!(check(since).await, 0);
+    for (writer, second) in [(&store, 1), (&other, 2), (&store, 3)] {
+        let removal = intent("corp.example.", second, &["k."], &["k."]);
+        writer.intent(removal).await.unwrap();
+        let known = usize::try_from(second).unwrap();
+        assert_eq!(check(since).await, known);
+        let twice = (store.memory(since).await, store.memory(since).await);
+        assert!(Arc::ptr_eq(&twice.0.unwrap(), &twice.1.unwrap()));
+    }
+    // Two of them are of the past now; then one of them is not any more.
+    since = at(3);
+    assert_eq!(check(since).await, 1);
+    assert_eq!(check(at(2)).await, 2);
 }
