@@ -1,5 +1,8 @@
 //! Code blocks of the documents, which tests run.
 
+use std::fs;
+use std::path::Path;
+
 use super::kms::Kms;
 
 /// The one code block of this language that holds `what`, indented as it stands.
@@ -38,4 +41,10 @@ pub(crate) fn with_addresses(configuration: &str, hosts: &[(&str, &Kms)]) -> Str
             let name = format!("name = \"{host}.corp.example.\"\n");
             replaced(&text, &name, &format!("{name}address = \"{}\"\n", kms.ip()))
         })
+}
+
+/// A document of the repository.
+pub(crate) fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -39,7 +39,7 @@ pub(crate) use address::unused_address;
 pub(crate) use bind::{Bind, Control};
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
-pub(crate) use document::{block, blocks, replaced, with_addresses};
+pub(crate) use document::{block, blocks, document, replaced, with_addresses};
 pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE, SILENT_REALM};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;

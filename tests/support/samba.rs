@@ -125,6 +125,20 @@ impl Samba {
         nsupdate.wait().unwrap();
     }
 
+    /// Runs a line with `samba-tool` on the domain's database, and gives what it says.
+    pub(crate) fn administer(&self, line: &str) -> String {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words.remove(0), "samba-tool", "{line}");
+        let folder = self.folder.path();
+        if words.starts_with(&["domain", "exportkeytab"]) {
+            // It has no option for the database.
+            let mut command = Command::new("/usr/bin/python3");
+            command.args(["-c", TOOL]).args(words);
+            return run(command.arg("-s").arg(folder.join("etc/smb.conf")));
+        }
+        tool(folder, &words)
+    }
+
     /// Puts an account into the group that may change every record.
     pub(crate) fn make_dns_admin(&self, account: &str) {
         tool(
