@@ -100,7 +100,9 @@ pub(super) async fn apply(
         if !pending.is_agreed(context, false, session).await? {
             return Ok(pending.left());
         }
-        setup::lock_again(config, &connections, &store, &recalled, &zones).await?
+        // The others were noted above by this very run.
+        let waiting = pending.zones();
+        setup::lock_again(config, &connections, &store, &recalled, &waiting).await?
     };
     let writing = Writing {
         store: &store,
@@ -151,6 +153,11 @@ impl Pending {
             }
         }
         Self { work, settled }
+    }
+
+    /// The zones in which something is to be done (indexes).
+    fn zones(&self) -> Vec<usize> {
+        self.work.iter().map(|left| left.zone).collect()
     }
 
     /// True when nothing is to be done.

@@ -13,15 +13,18 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::{debug, warn};
 
+/// How long a word is waited for that is said once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The configuration is read, and the first zones may be read.
 pub(super) fn ready() {
-    tell(&[NotifyState::Ready]);
+    insist(&[NotifyState::Ready]);
 }
 
 /// The configuration is read anew; [`ready()`] must follow, also when it was refused.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Ok(now) => insist(&[NotifyState::Reloading, now]),
         // Without the time, systemd 253 and newer would take the reload for failed.
         Err(error) => warn!("systemd is not told of the reload: no monotonic time: {error}"),
     }
@@ -29,7 +32,7 @@ pub(super) fn reloading() {
 
 /// The end has begun.
 pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    insist(&[NotifyState::Stopping]);
 }
 
 /// What `systemctl status` shows, in one line.
@@ -51,20 +54,30 @@ pub(super) fn watchdog() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// What is said once, and waited for: without it systemd would take us for failed.
+fn insist(state: &[NotifyState<'_>]) {
+    say(state, Some(PATIENCE));
+}
+
+/// What is said again and again, and may be lost.
 fn tell(state: &[NotifyState<'_>]) {
+    say(state, None);
+}
+
+fn say(state: &[NotifyState<'_>], patience: Option<Duration>) {
     let text: String = state.iter().map(|word| format!("{word}\n")).collect();
-    match send(&text) {
+    match send(&text, patience) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+        Err(error) if error.kind() == ErrorKind::WouldBlock && patience.is_none() => {
             debug!("systemd is not told, since it does not listen at the moment");
         }
         Err(error) => warn!("systemd cannot be told: {error}"),
     }
 }
 
-/// Sends one datagram, and never waits: sd-notify's own sending blocks where nobody takes what was
-/// sent before, and nothing that watches us may stop us.
-fn send(text: &str) -> io::Result<()> {
+/// Sends one datagram, and waits no longer than that: sd-notify's own sending blocks where nobody
+/// takes what was sent before, and nothing that watches us may stop us.
+fn send(text: &str, patience: Option<Duration>) -> io::Result<()> {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {
         return Ok(());
     };
@@ -73,7 +86,10 @@ fn send(text: &str) -> io::Result<()> {
         None => SocketAddr::from_pathname(&path)?,
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
+    match patience {
+        Some(_) => socket.set_write_timeout(patience)?,
+        None => socket.set_nonblocking(true)?,
+    }
     socket.send_to_addr(text.as_bytes(), &address)?;
     Ok(())
 }

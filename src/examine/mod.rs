@@ -67,7 +67,7 @@ async fn look(
         .filter_map(|&zone| config.zones.get(zone))
         .collect();
     let found: Vec<_> = stream::iter(&zones)
-        .map(|zone| connections.all_of(zone, resolver))
+        .map(|zone| connections.all_of(zone, resolver, memory.home(&zone.owner)))
         .buffered(ZONES_AT_ONCE)
         .collect()
         .await;

@@ -10,7 +10,7 @@ use super::{Rights, preflight, problems};
 use crate::diagnose::{Reading, Start, ZoneEvidence};
 use crate::model::{Memory, Name, Observed, Srv, Zone};
 use crate::observe;
-use crate::plan::contested_now;
+use crate::plan::{contested_now, may_take_over};
 use crate::reconcile::Connection;
 use crate::wire::answer;
 use crate::wire::query::query;
@@ -53,7 +53,10 @@ pub(super) async fn look(
         server.evidence.tcp.is_ok().then_some((index, server))
     });
     let readings = reachable.map(|(index, server)| read(zone, index, &server.connection, context));
-    let readings = join_all(readings).await;
+    let mut readings = join_all(readings).await;
+    if context.rights == Rights::Ask {
+        ask_rights(zone, &mut readings, context).await;
+    }
     let first = readings.iter().find_map(|reading| {
         let observed = reading.observed.as_ref().ok()?;
         Some((context.servers.get(reading.server)?, observed))
@@ -104,6 +107,29 @@ pub(super) fn published(zone: &ZoneEvidence) -> impl Iterator<Item = &Srv> {
         .flat_map(|observed| &observed.records)
 }
 
+/// Asks for the right at the server that updates go to, the first that can be read, and at those
+/// that publish the very same: on another one even a record that is there already would be written
+/// again, and could undo what has not arrived there yet.
+async fn ask_rights(zone: &Zone, readings: &mut [Reading], context: Context<'_>) {
+    let first = readings
+        .iter()
+        .find_map(|reading| reading.observed.as_ref().ok())
+        .cloned();
+    for reading in readings {
+        let (Ok(observed), Some(first)) = (&reading.observed, &first) else {
+            continue;
+        };
+        let is_first = observed.server == first.server;
+        let Some(server) = context.servers.get(reading.server) else {
+            continue;
+        };
+        if is_first || may_take_over(first, observed) {
+            let asked = preflight::ask(&server.connection, &zone.owner, observed);
+            reading.preflight = Some(asked.await);
+        }
+    }
+}
+
 async fn read(
     zone: &Zone,
     server: usize,
@@ -122,15 +148,11 @@ async fn read(
         }
     };
     let start = start(connection, &observed, context).await;
-    let preflight = match context.rights {
-        Rights::Ask => Some(preflight::ask(connection, &zone.owner, &observed).await),
-        Rights::Leave => None,
-    };
     Reading {
         server,
         observed: Ok(observed),
         start,
-        preflight,
+        preflight: None,
     }
 }
 

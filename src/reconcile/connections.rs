@@ -187,8 +187,9 @@ impl Connections {
         &self,
         zone: &Zone,
         resolver: &Resolver,
+        home: Option<&Home>,
     ) -> Result<Vec<Connection>, ZoneError> {
-        let addresses = self.addresses(zone, resolver, None).await?;
+        let addresses = self.addresses(zone, resolver, home).await?;
         self.at(zone, &addresses)
     }
 

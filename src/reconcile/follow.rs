@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::model::{
@@ -64,7 +64,11 @@ async fn follow_zone(
     if outcome.kind != OutcomeKind::Applied {
         return None;
     }
-    let copies = match places(ground, zone, plan).await {
+    let places = timeout_at(deadline, places(ground, zone, plan)).await;
+    let places = places.unwrap_or_else(|_elapsed| {
+        Err("its name servers were not looked up in the time there was".to_owned())
+    });
+    let copies = match places {
         Ok(places) if places.is_empty() => return None,
         Ok(places) => {
             let looking = places
@@ -142,6 +146,7 @@ async fn follow_copy(
     deadline: Instant,
 ) -> Option<ServerCopy> {
     let Place { name, address } = place;
+    let is_configured = name.is_none();
     let copy = |address, state| ServerCopy {
         name,
         address,
@@ -151,7 +156,12 @@ async fn follow_copy(
         Ok(address) => address,
         Err(text) => return Some(copy(None, CopyState::Unreadable { text })),
     };
-    let connection = ground.connections.unsigned(address);
+    // A configured server may answer, or show this view, to those who sign.
+    let configured = is_configured.then(|| ground.connections.of(zone, address));
+    let connection = match configured {
+        Some(Ok(Some(connection))) => connection,
+        _ => ground.connections.unsigned(address),
+    };
     let written = Published {
         ttl: plan.after_ttl,
         records: plan.after.clone(),
@@ -159,12 +169,15 @@ async fn follow_copy(
     let interrupt = ground.surroundings.interrupt;
     let mut state = None;
     loop {
-        let looked = interrupt.unless_raised(observe(&connection.exchange, zone));
-        state = match looked.await {
+        let looked = timeout_at(deadline, observe(&connection.exchange, zone));
+        state = match interrupt.unless_raised(looked).await {
             None => break,
-            Some(Ok(observed)) => Some(compare(&written, &observed)),
-            Some(Err(error)) => Some(CopyState::Unreadable {
+            Some(Ok(Ok(observed))) => Some(compare(&written, &observed)),
+            Some(Ok(Err(error))) => Some(CopyState::Unreadable {
                 text: error.cause(),
+            }),
+            Some(Err(_elapsed)) => Some(CopyState::Unreadable {
+                text: "no answer in the time there was".to_owned(),
             }),
         };
         let differs = matches!(state, Some(CopyState::Differs { .. }));

@@ -34,7 +34,9 @@ impl Recalled {
         self.overrides == later.overrides
             && zones().all(|zone| {
                 let (before, after) = (&self.memory, &later.memory);
-                before.removals(&zone.name) == after.removals(&zone.name)
+                let home = |memory: &Memory| memory.home(&zone.owner).map(|home| home.server);
+                home(before) == home(after)
+                    && before.removals(&zone.name) == after.removals(&zone.name)
                     && before.contests(&zone.owner) == after.contests(&zone.owner)
             })
     }

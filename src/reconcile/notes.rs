@@ -74,7 +74,9 @@ async fn note_seen(context: Context<'_>, store: &Store, report: &ZoneReport) {
     }
     let observed = &plan.observed;
     let published = Published::of(observed);
-    let saw = store.saw(zone.owner.clone(), observed.server, published);
+    let home = context.memory.home(&zone.owner);
+    let known = home.and_then(|home| home.published.clone());
+    let saw = store.saw(zone.owner.clone(), observed.server, known, published);
     if let Err(error) = saw.await {
         warn!(zone = %zone.name, "what {} publishes could not be noted: {}", observed.server, chain(&error));
     }

@@ -44,7 +44,8 @@ impl Primaries {
         let found = self.find(owner, resolver).await?;
         let mut addresses = found.addresses.clone();
         if let Some(stays) = stays.filter(|stays| !addresses.contains(stays))
-            && resolver.is_name_server(&found, stays).await
+            // Where that cannot be told, it is kept, and guards the zone.
+            && resolver.is_name_server(&found, stays).await.unwrap_or(true)
         {
             addresses.push(stays);
         }

@@ -14,6 +14,8 @@ pub(super) struct Cause<'a, K> {
     pub(super) kind: K,
     /// In the order in which they came.
     pub(super) zones: Vec<&'a Name>,
+    /// Their places among all that were given.
+    pub(super) places: Vec<usize>,
     /// The text; of several zones with `ZONE` in the place of their names.
     pub(super) text: String,
 }
@@ -24,15 +26,19 @@ pub(super) fn by_cause<'a, K: Ord + Copy>(
 ) -> Vec<Cause<'a, K>> {
     let mut causes: Vec<Cause<'a, K>> = Vec::new();
     let mut known: BTreeMap<(K, String), usize> = BTreeMap::new();
-    for (zone, kind, text) in said {
+    for (place, (zone, kind, text)) in said.into_iter().enumerate() {
         let general = without_name(text, &zone.to_string());
         let next = causes.len();
         let index = *known.entry((kind, general)).or_insert(next);
         match causes.get_mut(index) {
-            Some(cause) => cause.zones.push(zone),
+            Some(cause) => {
+                cause.zones.push(zone);
+                cause.places.push(place);
+            }
             None => causes.push(Cause {
                 kind,
                 zones: vec![zone],
+                places: vec![place],
                 text: text.to_owned(),
             }),
         }

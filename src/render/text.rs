@@ -2,8 +2,6 @@
 //!
 //! One change a line, as it would stand in a zone file; its reason, folded to the width, below.
 
-use std::collections::BTreeMap;
-
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{Name, Outcome, OutcomeKind, State};
@@ -121,18 +119,14 @@ pub fn outcomes<'a>(
 ) -> String {
     const FEW: usize = 3;
     let done: Vec<(&Name, &Outcome)> = done.into_iter().collect();
-    let of_zone: BTreeMap<&Name, &Outcome> = done.iter().copied().collect();
     let said = done
         .iter()
         .map(|(zone, outcome)| (*zone, outcome.kind, outcome.text.as_str()));
     let mut out = String::new();
     for cause in by_cause(said) {
         if cause.zones.len() <= FEW {
-            for zone in &cause.zones {
-                let outcome = of_zone
-                    .get(zone)
-                    .map(|outcome| self::outcome(zone, outcome, layout));
-                out.push_str(&outcome.unwrap_or_default());
+            for (zone, outcome) in cause.places.iter().filter_map(|place| done.get(*place)) {
+                out.push_str(&self::outcome(zone, outcome, layout));
             }
             continue;
         }

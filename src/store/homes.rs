@@ -81,22 +81,33 @@ pub(super) fn end_of(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Notes what the server that an RRset stays with publishes; another server's changes nothing.
+/// Notes what the server that an RRset stays with publishes; another server's changes nothing, and
+/// neither does what was read before somebody noted, or wrote, something else than `known`.
 pub(super) fn saw(
     connection: &Connection,
     owner: &Name,
     server: SocketAddr,
+    known: Option<&Published>,
     published: &Published,
 ) -> rusqlite::Result<()> {
-    let rrset = StoredRrset {
+    connection
+        .execute(
+            "UPDATE homes SET rrset = ?4
+             WHERE owner = ?1 AND server = ?2 AND rrset IS ?3 AND doubt IS NULL",
+            params![
+                owner.to_string(),
+                server.to_string(),
+                known.map(stored).transpose()?,
+                stored(published)?
+            ],
+        )
+        .map(|_rows| ())
+}
+
+fn stored(published: &Published) -> rusqlite::Result<String> {
+    to_json(&StoredRrset {
         ttl: published.ttl,
         mixed_ttl: false,
         records: Cow::Borrowed(&published.records),
-    };
-    connection
-        .execute(
-            "UPDATE homes SET rrset = ?3 WHERE owner = ?1 AND server = ?2 AND doubt IS NULL",
-            params![owner.to_string(), server.to_string(), to_json(&rrset)?],
-        )
-        .map(|_rows| ())
+    })
 }

@@ -27,6 +27,7 @@ pub(super) struct Journal<'c> {
     claim_targets: Statement<'c>,
     see_host: Statement<'c>,
     doubt_home: Statement<'c>,
+    forget_home: Statement<'c>,
     settle_home: Statement<'c>,
     forget_contests: Statement<'c>,
     add_contest: Statement<'c>,
@@ -104,6 +105,7 @@ impl<'c> Journal<'c> {
                  ON CONFLICT DO UPDATE SET last_up = max(last_up, excluded.last_up)",
             )?,
             doubt_home: prepare(homes::DOUBT)?,
+            forget_home: prepare("DELETE FROM homes WHERE owner = ?1")?,
             settle_home: prepare(homes::SETTLE)?,
             forget_contests: prepare(contests::FORGET)?,
             add_contest: prepare(contests::ADD)?,
@@ -201,8 +203,11 @@ impl<'c> Journal<'c> {
             intent.digest,
             intent.actor,
         ])?;
-        if intent.stays {
-            let owner = intent.owner.to_string();
+        let owner = intent.owner.to_string();
+        if !intent.stays {
+            // What an earlier configuration wrote elsewhere must not come back to life.
+            self.forget_home.execute([&owner])?;
+        } else {
             let server = intent.before.server.to_string();
             self.doubt_home.execute(params![owner, server])?;
         }

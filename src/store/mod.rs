@@ -515,16 +515,24 @@ impl Store {
             .await
     }
 
-    /// Notes what `server` publishes, where the RRset at `owner` stays with that server.
+    /// Notes what `server` publishes, where the RRset at `owner` stays with that server, and `known`
+    /// is still what was noted last.
     pub async fn saw(
         &self,
         owner: Name,
         server: SocketAddr,
+        known: Option<Published>,
         published: Published,
     ) -> Result<(), StoreError> {
         self.write(move |journal| {
-            homes::saw(journal.connection(), &owner, server, &published)
-                .map_err(|error| journal.failed(error))
+            homes::saw(
+                journal.connection(),
+                &owner,
+                server,
+                known.as_ref(),
+                &published,
+            )
+            .map_err(|error| journal.failed(error))
         })
         .await
     }

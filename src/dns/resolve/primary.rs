@@ -157,16 +157,22 @@ impl Resolver {
         addresses.into_iter().map(at_port).collect()
     }
 
-    /// True when the server at this address is one of the zone's name servers.
-    pub async fn is_name_server(&self, found: &FoundPrimary, address: SocketAddr) -> bool {
+    /// True when the server at this address is one of the zone's name servers; an error where one
+    /// of these cannot be looked up, so that it may be that one.
+    pub async fn is_name_server(
+        &self,
+        found: &FoundPrimary,
+        address: SocketAddr,
+    ) -> Result<bool, ResolveError> {
+        let mut unknown = None;
         for name in &found.name_servers {
-            // One that cannot be looked up is none for now.
-            let addresses = self.name_server(name).await.unwrap_or_default();
-            if addresses.contains(&address) {
-                return true;
+            match self.name_server(name).await {
+                Ok(addresses) if addresses.contains(&address) => return Ok(true),
+                Ok(_) => {}
+                Err(error) => unknown = Some(error),
             }
         }
-        false
+        unknown.map_or(Ok(false), Err)
     }
 
     async fn ask(&self, name: &Name, record_type: RecordType) -> Result<Reply, ResolveError> {

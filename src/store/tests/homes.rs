@@ -77,22 +77,39 @@ async fn what_is_seen_counts_for_the_server_that_it_stays_with() {
         ttl: Some(60),
         records: vec![srv("other.")],
     };
-    let see = async |server: &str| {
+    let see = async |server: &str, known: Option<&Published>| {
         let server = server.parse().unwrap();
+        let known = known.cloned();
         store
-            .saw(owner.clone(), server, seen.clone())
+            .saw(owner.clone(), server, known, seen.clone())
             .await
             .unwrap();
     };
     // Nobody's home yet.
-    see("192.0.2.1:53").await;
+    see("192.0.2.1:53", None).await;
     assert_eq!(home(&store).await, None);
 
     end(&store, "192.0.2.1:53", outcome(OutcomeKind::Applied)).await;
-    see("192.0.2.2:53").await;
-    assert_ne!(home(&store).await.unwrap().published, Some(seen.clone()));
-    see("192.0.2.1:53").await;
+    let written = home(&store).await.unwrap().published;
+    assert!(written.is_some());
+    see("192.0.2.2:53", written.as_ref()).await;
+    assert_eq!(home(&store).await.unwrap().published, written);
+    // Read before that was written.
+    see("192.0.2.1:53", None).await;
+    assert_eq!(home(&store).await.unwrap().published, written);
+    see("192.0.2.1:53", written.as_ref()).await;
     assert_eq!(home(&store).await.unwrap().published, Some(seen.clone()));
+}
+
+/// A server that was given up, and comes back with what it had.
+#[tokio::test]
+async fn a_zone_that_has_one_server_now_forgets_its_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    end(&store, "192.0.2.1:53", outcome(OutcomeKind::Applied)).await;
+    let elsewhere = intent("corp.example.", 2, &["kms2."], &["kms1."]);
+    store.intent(elsewhere).await.unwrap();
+    assert_eq!(home(&store).await, None);
 }
 
 #[tokio::test]
