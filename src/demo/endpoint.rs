@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::folder::random;
@@ -126,25 +126,29 @@ async fn free_port() -> Result<u16, EndpointError> {
     for _try in 0..PORT_TRIES {
         let number = random().map_err(|_| EndpointError::NoPort)?;
         let port = FIRST + u16::from_ne_bytes(number) % PORTS;
-        // Held together, so that they are free together.
+        // Held together, so that they are free together. Bound and never listening: a process that is
+        // just being started may have a copy for a moment, which must not stand in a machine's way.
         let mut held = Vec::new();
         for (_name, address) in MACHINES {
             let address = SocketAddr::from((address, port));
-            let listener = match listen(address).await {
-                Err(EndpointError::Listen { source, .. })
-                    if source.kind() == io::ErrorKind::AddrInUse =>
-                {
-                    break;
-                }
-                listener => listener?,
-            };
-            held.push(listener);
+            match bind(address) {
+                Ok(socket) => held.push(socket),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => break,
+                Err(source) => return Err(EndpointError::Listen { address, source }),
+            }
         }
         if held.len() == MACHINES.len() {
             return Ok(port);
         }
     }
     Err(EndpointError::NoPort)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, EndpointError> {
