@@ -308,6 +308,7 @@ impl Settled {
                 .outcome
                 .as_ref()
                 .is_some_and(|outcome| outcome.kind == OutcomeKind::Stale);
+            let applied = report.was_applied();
             match report.plan {
                 Err(error) => {
                     if error.is_interrupted() {
@@ -328,10 +329,12 @@ impl Settled {
                     }
                     self.zone(&plan);
                     self.outcome(report.outcome.as_ref().map(|outcome| outcome.kind));
-                    self.written.push(ZoneReport {
-                        plan: Ok(plan),
-                        ..report
-                    });
+                    if applied {
+                        self.written.push(ZoneReport {
+                            plan: Ok(plan),
+                            ..report
+                        });
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::schedule::{Done, Watch};
 use crate::config::Config;
 use crate::dns::resolve::Resolver;
 use crate::exit::chain;
-use crate::model::{Memory, OutcomeKind, Verdicts};
+use crate::model::{Memory, Verdicts};
 use crate::plan::{self, Guard};
 use crate::reconcile::{
     self, Connections, Context, Interrupt, Mode, OnConflict, Quiet, Recalled, Surroundings, Work,
@@ -323,10 +323,6 @@ fn end_of(report: &ZoneReport, memory: &Memory, interval: Duration, now: Timesta
             ..Done::default()
         };
     };
-    let failed = report
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| outcome.kind != OutcomeKind::Applied);
     let holds = |guard| plan.held.iter().any(|held| held.guard == guard);
     let watch = if holds(Guard::AwaitSamples) {
         Watch::Samples
@@ -349,7 +345,7 @@ fn end_of(report: &ZoneReport, memory: &Memory, interval: Duration, now: Timesta
         })
         .map(|wait| wait + Duration::from_millis(10));
     Done {
-        failed,
+        failed: report.is_failure(),
         watch,
         retry_after,
     }

@@ -8,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tracing::{info, warn};
 
 use super::batch::Ground;
-use crate::model::{CopyState, OutcomeKind, ZoneCopies};
+use crate::model::{CopyState, ZoneCopies};
 use crate::reconcile::{self, FOLLOW, FollowGround, ZoneReport};
 
 type Walk = Pin<Box<dyn Future<Output = Vec<ZoneCopies>>>>;
@@ -20,11 +20,8 @@ pub(super) struct Following(FuturesUnordered<Walk>);
 impl Following {
     /// Begins to follow those of the zones that were written.
     pub(super) fn start(&mut self, ground: &Arc<Ground>, reports: &[ZoneReport]) {
-        let applied = |report: &&ZoneReport| {
-            let outcome = report.outcome.as_ref();
-            outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Applied)
-        };
-        let written: Vec<ZoneReport> = reports.iter().filter(applied).cloned().collect();
+        let applied = reports.iter().filter(|report| report.was_applied());
+        let written: Vec<ZoneReport> = applied.cloned().collect();
         if written.is_empty() {
             return;
         }

@@ -1,7 +1,7 @@
 //! What the daemon told, kept until the story gets to it, and how it is shown.
 
 use crate::daemon::Event;
-use crate::model::{OutcomeKind, State, Verdict};
+use crate::model::{State, Verdict};
 use crate::plan::{PlannedHost, ZonePlan};
 use crate::reconcile::ZoneReport;
 use crate::render::text::{self, Layout};
@@ -54,13 +54,8 @@ impl Heard {
         let Self::Reconciled(reports) = self else {
             return None;
         };
-        reports.iter().find_map(|report| {
-            let applied = report
-                .outcome
-                .as_ref()
-                .is_some_and(|outcome| outcome.kind == OutcomeKind::Applied);
-            report.plan.as_ref().ok().filter(|_plan| applied)
-        })
+        let mut applied = reports.iter().filter(|report| report.was_applied());
+        applied.find_map(|report| report.plan.as_ref().ok())
     }
 
     /// The plan of a zone that was walked through.

@@ -20,7 +20,7 @@ pub(super) fn name_servers(zone: &ZoneEvidence, evidence: &Evidence) -> Vec<Find
         }
         Some(Ok(copies)) => copies,
     };
-    let Some((reading, observed)) = first(zone) else {
+    let Some((reading, observed)) = zone.first() else {
         return Vec::new();
     };
     let server = evidence.servers.get(reading.server);
@@ -52,7 +52,7 @@ pub(super) fn delegation(zone: &ZoneEvidence) -> Vec<Finding> {
             return vec![Finding::new(check, Level::CannotTell, text).seen(why.clone())];
         }
     };
-    let here = here(zone);
+    let here = zone.first().map(|(_reading, observed)| observed);
     if names.is_empty() {
         let text = format!(
             "the parent does not delegate {delegated}, so nobody finds the records that are kept here"
@@ -135,18 +135,6 @@ pub(super) fn delegation(zone: &ZoneEvidence) -> Vec<Finding> {
 fn list(names: &[Name]) -> String {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     names.join(" ")
-}
-
-/// The reading that updates would be planned on.
-fn first(zone: &ZoneEvidence) -> Option<(&Reading, &Observed)> {
-    let readings = zone.readings.as_ref().ok()?;
-    readings
-        .iter()
-        .find_map(|reading| Some((reading, reading.observed.as_ref().ok()?)))
-}
-
-fn here(zone: &ZoneEvidence) -> Option<&Observed> {
-    first(zone).map(|(_reading, observed)| observed)
 }
 
 fn place(copy: &CopyEvidence) -> String {

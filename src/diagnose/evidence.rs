@@ -198,6 +198,20 @@ pub struct ZoneEvidence {
     pub contested: Vec<(Name, String)>,
 }
 
+impl ZoneEvidence {
+    /// The reading that updates would be planned on, with the RRset that it shows.
+    pub fn first(&self) -> Option<(&Reading, &Observed)> {
+        first_read(self.readings.as_deref().unwrap_or_default())
+    }
+}
+
+/// The first of a zone's readings, in the order to be tried, that shows an RRset.
+pub fn first_read(readings: &[Reading]) -> Option<(&Reading, &Observed)> {
+    readings
+        .iter()
+        .find_map(|reading| Some((reading, reading.observed.as_ref().ok()?)))
+}
+
 /// What one server of a zone said.
 #[derive(Debug, Clone)]
 pub struct Reading {

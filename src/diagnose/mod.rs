@@ -23,7 +23,7 @@ mod zones;
 pub use evidence::{
     CopyEvidence, CopyState, Delegation, Evidence, KeyIdentity, KeyProblem, KeyProblemKind,
     KeyWord, Preflight, PreflightAnswer, ReadProblem, ReadProblemKind, Reading, ServerEvidence,
-    Software, Start, TargetEvidence, Way, ZoneEvidence,
+    Software, Start, TargetEvidence, Way, ZoneEvidence, first_read,
 };
 pub use repairs::{Place, Repair};
 

@@ -12,11 +12,7 @@ const HIGHEST_TTL: u32 = 86_400;
 
 pub(super) fn all(zone: &ZoneEvidence, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let readings = zone.readings.as_deref().unwrap_or_default();
-    let seen = readings
-        .iter()
-        .find_map(|reading| Some((reading, reading.observed.as_ref().ok()?)));
-    if let Some((reading, observed)) = seen {
+    if let Some((reading, observed)) = zone.first() {
         findings.push(ttl(zone, observed));
         findings.extend(scavenging(zone, reading, evidence));
     }

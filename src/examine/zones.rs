@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::name_servers::Neighbours;
 use super::servers::Looked;
 use super::{Rights, preflight, problems};
-use crate::diagnose::{Reading, Start, ZoneEvidence};
+use crate::diagnose::{Reading, Start, ZoneEvidence, first_read};
 use crate::model::{Memory, Name, Observed, Srv, Zone};
 use crate::observe;
 use crate::plan::{contested_now, may_take_over};
@@ -57,10 +57,9 @@ pub(super) async fn look(
     if context.rights == Rights::Ask {
         ask_rights(zone, &mut readings, context).await;
     }
-    let first = readings.iter().find_map(|reading| {
-        let observed = reading.observed.as_ref().ok()?;
-        Some((context.servers.get(reading.server)?, observed))
-    });
+    let first = first_read(&readings);
+    let first = first
+        .and_then(|(reading, observed)| Some((context.servers.get(reading.server)?, observed)));
     if let Some((server, observed)) = first {
         let exchange = &server.connection.exchange;
         let neighbours = context.neighbours;
@@ -91,30 +90,17 @@ fn is_cut_below(update_zone: &Name, suffix: &Name) -> bool {
     update_zone != suffix && update_zone.is_within(suffix)
 }
 
-/// True when one of the zone's servers gave its RRset.
-pub(super) fn was_read(zone: &ZoneEvidence) -> bool {
-    let readings = zone.readings.as_deref().unwrap_or_default();
-    readings.iter().any(|reading| reading.observed.is_ok())
-}
-
 /// The records that updates of the zone would be planned on.
 pub(super) fn published(zone: &ZoneEvidence) -> impl Iterator<Item = &Srv> {
-    let readings = zone.readings.as_deref().unwrap_or_default();
-    readings
-        .iter()
-        .find_map(|reading| reading.observed.as_ref().ok())
-        .into_iter()
-        .flat_map(|observed| &observed.records)
+    let first = zone.first().into_iter();
+    first.flat_map(|(_reading, observed)| &observed.records)
 }
 
 /// Asks for the right at the server that updates go to, the first that can be read, and at those
 /// that publish the very same: on another one even a record that is there already would be written
 /// again, and could undo what has not arrived there yet.
 async fn ask_rights(zone: &Zone, readings: &mut [Reading], context: Context<'_>) {
-    let first = readings
-        .iter()
-        .find_map(|reading| reading.observed.as_ref().ok())
-        .cloned();
+    let first = first_read(readings).map(|(_reading, observed)| observed.clone());
     for reading in readings {
         let (Ok(observed), Some(first)) = (&reading.observed, &first) else {
             continue;

@@ -15,8 +15,8 @@ use crate::wire::query::query;
 ///
 /// Where they listen, [`listening`] tells.
 pub async fn name_servers(exchange: &Exchange, zone: &Name) -> Result<Vec<Name>, Cause> {
-    let answer = exchange.read(query(zone, RecordType::NS)).await;
-    answer::name_servers(&answer.map_err(Cause::Exchange)?, zone).map_err(Cause::Answer)
+    let servers = name_servers_and_addresses(exchange, zone).await?;
+    Ok(servers.into_iter().map(|(name, _addresses)| name).collect())
 }
 
 /// The same, each with those of its addresses that came along.

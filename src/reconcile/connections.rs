@@ -104,9 +104,10 @@ impl Connections {
         resolver: &Resolver,
         home: Option<&Home>,
     ) -> Result<Observed, ZoneError> {
-        let addresses = self.addresses(zone, resolver, home).await?;
-        let home = home.filter(|home| addresses.first() == Some(&home.server));
-        let (observed, tried) = self.first(zone, &addresses).await?;
+        let connections = self.all_of(zone, resolver, home).await?;
+        let first = connections.first().map(|found| found.exchange.server());
+        let home = home.filter(|home| first == Some(home.server));
+        let (observed, tried) = read_first(zone, &connections).await?;
         if let Some(home) = home {
             let why_not = tried.first().map_or("", String::as_str);
             check_home(zone, home, &observed, why_not)?;
@@ -122,75 +123,51 @@ impl Connections {
         resolver: &Resolver,
         tried: &[SocketAddr],
     ) -> Option<Observed> {
-        let mut addresses = self.addresses(zone, resolver, None).await.ok()?;
-        addresses.retain(|address| !tried.contains(address));
-        let (observed, _tried) = self.first(zone, &addresses).await.ok()?;
+        let mut connections = self.all_of(zone, resolver, None).await.ok()?;
+        connections.retain(|found| !tried.contains(&found.exchange.server()));
+        let (observed, _tried) = read_first(zone, &connections).await.ok()?;
         Some(observed)
     }
 
-    /// The addresses to be asked, in order, the one that the zone stays with first.
-    async fn addresses(
-        &self,
-        zone: &Zone,
-        resolver: &Resolver,
-        home: Option<&Home>,
-    ) -> Result<Vec<SocketAddr>, ZoneError> {
-        let stays = home.map(|home| home.server);
-        let mut addresses: Vec<SocketAddr> = if zone.servers.is_empty() {
-            self.primaries
-                .of(&zone.owner, resolver, stays)
-                .await
-                .map_err(|error| ZoneError {
-                    server: None,
-                    text: format!("the primary of {} was not found: {error}", zone.owner),
-                })?
-        } else {
-            self.configured_addresses(zone).collect()
-        };
-        // A stable sort: the others keep their order.
-        addresses.sort_by_key(|address| Some(*address) != stays);
-        Ok(addresses)
-    }
-
-    /// The first of these servers that can be read, and why those before it cannot.
-    async fn first(
-        &self,
-        zone: &Zone,
-        addresses: &[SocketAddr],
-    ) -> Result<(Observed, Vec<String>), ZoneError> {
-        let connections = self.at(zone, addresses)?;
-        let exchanges = connections.iter().map(|found| &found.exchange);
-        let (observed, tried) =
-            observe_first(exchanges, zone)
-                .await
-                .map_err(|error| ZoneError {
-                    server: error
-                        .tried
-                        .last()
-                        .map(|(address, _cause)| address.to_string()),
-                    text: error.to_string(),
-                })?;
-        let causes = tried.iter().map(|(_address, cause)| cause.to_string());
-        Ok((observed, causes.collect()))
-    }
-
-    fn at(&self, zone: &Zone, addresses: &[SocketAddr]) -> Result<Vec<Connection>, ZoneError> {
-        addresses
-            .iter()
-            .filter_map(|address| self.of(zone, *address).transpose())
-            .collect()
-    }
-
-    /// The connections to all of a zone's servers, in the order to be tried, or to the addresses of
-    /// its primary.
+    /// The connections to all of a zone's servers, or to the addresses of its primary, in the order
+    /// to be tried: the one that the zone stays with comes first.
     pub async fn all_of(
         &self,
         zone: &Zone,
         resolver: &Resolver,
         home: Option<&Home>,
     ) -> Result<Vec<Connection>, ZoneError> {
-        let addresses = self.addresses(zone, resolver, home).await?;
-        self.at(zone, &addresses)
+        let stays = home.map(|home| home.server);
+        let mut connections: Vec<Connection> = if zone.servers.is_empty() {
+            self.found(zone, resolver, stays).await?
+        } else {
+            self.configured(zone)
+                .map(|server| self.open(server.address, server.key.as_deref()))
+                .collect::<Result<_, _>>()?
+        };
+        // A stable sort: the others keep their order.
+        connections.sort_by_key(|found| Some(found.exchange.server()) != stays);
+        Ok(connections)
+    }
+
+    async fn found(
+        &self,
+        zone: &Zone,
+        resolver: &Resolver,
+        stays: Option<SocketAddr>,
+    ) -> Result<Vec<Connection>, ZoneError> {
+        let addresses = self
+            .primaries
+            .of(&zone.owner, resolver, stays)
+            .await
+            .map_err(|error| ZoneError {
+                server: None,
+                text: format!("the primary of {} was not found: {error}", zone.owner),
+            })?;
+        addresses
+            .iter()
+            .map(|address| self.open(*address, zone.key.as_deref()))
+            .collect()
     }
 
     /// The connection to the server that a zone was read from earlier, signing as for that zone.
@@ -254,6 +231,25 @@ impl Connections {
         let endpoint = (address, key.map(str::to_owned));
         open.entry(endpoint).or_insert_with(make).clone()
     }
+}
+
+/// Reads a zone from the first of these that can be read; with it come the causes of those before.
+async fn read_first(
+    zone: &Zone,
+    connections: &[Connection],
+) -> Result<(Observed, Vec<String>), ZoneError> {
+    let exchanges = connections.iter().map(|found| &found.exchange);
+    let (observed, tried) = observe_first(exchanges, zone)
+        .await
+        .map_err(|error| ZoneError {
+            server: error
+                .tried
+                .last()
+                .map(|(address, _cause)| address.to_string()),
+            text: error.to_string(),
+        })?;
+    let causes = tried.iter().map(|(_address, cause)| cause.to_string());
+    Ok((observed, causes.collect()))
 }
 
 #[cfg(test)]

@@ -9,9 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
-use crate::model::{
-    CopyState, Name, Observed, OutcomeKind, Published, ServerCopy, Zone, ZoneCopies,
-};
+use crate::model::{CopyState, Name, Observed, Published, ServerCopy, Zone, ZoneCopies};
 use crate::observe::{listening, name_servers_and_addresses, observe};
 use crate::plan::ZonePlan;
 
@@ -58,10 +56,9 @@ async fn follow_zone(
     report: &ZoneReport,
     deadline: Instant,
 ) -> Option<ZoneCopies> {
-    let outcome = report.outcome.as_ref()?;
     let plan = report.plan.as_ref().ok()?;
     let zone = ground.config.zones.get(report.index)?;
-    if outcome.kind != OutcomeKind::Applied {
+    if !report.was_applied() {
         return None;
     }
     let places = timeout_at(deadline, places(ground, zone, plan)).await;
@@ -71,9 +68,13 @@ async fn follow_zone(
     let copies = match places {
         Ok(places) if places.is_empty() => return None,
         Ok(places) => {
+            let written = Published {
+                ttl: plan.after_ttl,
+                records: plan.after.clone(),
+            };
             let looking = places
                 .into_iter()
-                .map(|place| follow_copy(ground, zone, plan, place, deadline));
+                .map(|place| follow_copy(ground, zone, &written, place, deadline));
             Ok(join_all(looking).await.into_iter().flatten().collect())
         }
         Err(error) => Err(error),
@@ -141,7 +142,7 @@ async fn places(
 async fn follow_copy(
     ground: FollowGround<'_>,
     zone: &Zone,
-    plan: &ZonePlan,
+    written: &Published,
     place: Place,
     deadline: Instant,
 ) -> Option<ServerCopy> {
@@ -162,17 +163,13 @@ async fn follow_copy(
         Some(Ok(Some(connection))) => connection,
         _ => ground.connections.unsigned(address),
     };
-    let written = Published {
-        ttl: plan.after_ttl,
-        records: plan.after.clone(),
-    };
     let interrupt = ground.surroundings.interrupt;
     let mut state = None;
     loop {
         let looked = timeout_at(deadline, observe(&connection.exchange, zone));
         state = match interrupt.unless_raised(looked).await {
             None => break,
-            Some(Ok(Ok(observed))) => Some(compare(&written, &observed)),
+            Some(Ok(Ok(observed))) => Some(compare(written, &observed)),
             Some(Ok(Err(error))) => Some(CopyState::Unreadable {
                 text: error.cause(),
             }),

@@ -151,10 +151,15 @@ pub struct ZoneReport {
 }
 
 impl ZoneReport {
+    /// True when its newest update was applied.
+    pub fn was_applied(&self) -> bool {
+        let kind = self.outcome.as_ref().map(|outcome| outcome.kind);
+        kind == Some(OutcomeKind::Applied)
+    }
+
     /// True when the zone has no plan, or its update was not applied.
-    fn is_failure(&self) -> bool {
-        let applied = |outcome: &Outcome| outcome.kind == OutcomeKind::Applied;
-        self.plan.is_err() || !self.outcome.as_ref().is_none_or(applied)
+    pub fn is_failure(&self) -> bool {
+        self.plan.is_err() || (self.outcome.is_some() && !self.was_applied())
     }
 
     /// True when its newest plan would change something.

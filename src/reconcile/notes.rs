@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt};
 use tracing::warn;
 
 use crate::exit::chain;
-use crate::model::{OutcomeKind, Published, Zone};
+use crate::model::{Home, Published, Zone};
 use crate::plan::{ZonePlan, contests_after};
 use crate::store::{RunLock, Store};
 
@@ -40,7 +40,7 @@ pub fn has_news_at_rest(context: Context<'_>, reports: &[ZoneReport]) -> bool {
         let plan = report.plan.as_ref().ok().filter(|plan| !plan.is_pending());
         zone.zip(plan).is_some_and(|(zone, plan)| {
             let input = context.plan_input(zone, &plan.observed);
-            contests_after(&input, plan, false).is_some() || is_news(context, zone, plan)
+            contests_after(&input, plan, false).is_some() || outdated(context, zone, plan).is_some()
         })
     })
 }
@@ -50,13 +50,8 @@ pub(super) async fn note(context: Context<'_>, store: &Store, report: &ZoneRepor
     let (Some(zone), Ok(plan)) = (context.config.zones.get(report.index), &report.plan) else {
         return;
     };
-    let applied = |outcome| matches!(outcome, OutcomeKind::Applied);
-    let applied = report
-        .outcome
-        .as_ref()
-        .is_some_and(|outcome| applied(outcome.kind));
     let input = context.plan_input(zone, &plan.observed);
-    let Some(contests) = contests_after(&input, plan, applied) else {
+    let Some(contests) = contests_after(&input, plan, report.was_applied()) else {
         return;
     };
     if let Err(error) = store.keep_contests(zone.owner.clone(), contests).await {
@@ -69,25 +64,21 @@ async fn note_seen(context: Context<'_>, store: &Store, report: &ZoneReport) {
     let (Some(zone), Ok(plan)) = (context.config.zones.get(report.index), &report.plan) else {
         return;
     };
-    if !is_news(context, zone, plan) {
+    let Some(home) = outdated(context, zone, plan) else {
         return;
-    }
-    let observed = &plan.observed;
-    let published = Published::of(observed);
-    let home = context.memory.home(&zone.owner);
-    let known = home.and_then(|home| home.published.clone());
-    let saw = store.saw(zone.owner.clone(), observed.server, known, published);
+    };
+    let (server, known) = (home.server, home.published.clone());
+    let published = Published::of(&plan.observed);
+    let saw = store.saw(zone.owner.clone(), server, known, published);
     if let Err(error) = saw.await {
-        warn!(zone = %zone.name, "what {} publishes could not be noted: {}", observed.server, chain(&error));
+        warn!(zone = %zone.name, "what {server} publishes could not be noted: {}", chain(&error));
     }
 }
 
-/// True when the server that the zone stays with was read, and shows what is not remembered of it.
-fn is_news(context: Context<'_>, zone: &Zone, plan: &ZonePlan) -> bool {
-    let home = context.memory.home(&zone.owner);
-    home.filter(|home| home.server == plan.observed.server)
-        .is_some_and(|home| {
-            let known = home.published.as_ref();
-            !known.is_some_and(|published| published.is_in(&plan.observed))
-        })
+/// The zone's home, where it was read and shows what is not remembered of it.
+fn outdated<'a>(context: Context<'a>, zone: &Zone, plan: &ZonePlan) -> Option<&'a Home> {
+    let home = context.memory.home(&zone.owner)?;
+    let known = home.published.as_ref();
+    let is_known = known.is_some_and(|published| published.is_in(&plan.observed));
+    (home.server == plan.observed.server && !is_known).then_some(home)
 }

@@ -204,12 +204,12 @@ impl<'c> Journal<'c> {
             intent.actor,
         ])?;
         let owner = intent.owner.to_string();
-        if !intent.stays {
-            // What an earlier configuration wrote elsewhere must not come back to life.
-            self.forget_home.execute([&owner])?;
-        } else {
+        if intent.stays {
             let server = intent.before.server.to_string();
             self.doubt_home.execute(params![owner, server])?;
+        } else {
+            // What an earlier configuration wrote elsewhere must not come back to life.
+            self.forget_home.execute([&owner])?;
         }
         for host in &intent.removed {
             self.add_removal
