@@ -14,7 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{Bind, Kms, ZoneText, block, blocks, dig, replaced, with_addresses};
+use support::{
+    Bind, Kms, ZoneText, block, blocks, dig, document, replaced, shell_in, with_addresses,
+};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -81,8 +83,8 @@ fn the_quick_start_on_bind_works_as_written() {
     let readme = readme();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    shell(folder.path(), block(&readme, "sh", "tsig-keygen"));
-    shell(folder.path(), "chmod 600 srvkeeper.key");
+    shell_in(folder.path(), block(&readme, "sh", "tsig-keygen"));
+    shell_in(folder.path(), "chmod 600 srvkeeper.key");
 
     let named_conf = block(&readme, "text", "update-policy");
     let key = fs::read_to_string(at("srvkeeper.key")).unwrap();
@@ -127,7 +129,7 @@ fn the_quick_start_on_bind_works_as_written() {
 /// A zone on BIND that takes no updates, kept by hand as the document tells it.
 #[test]
 fn the_exports_by_hand_work_as_written() {
-    let document = fs::read_to_string(root().join("docs/no-updates.md")).unwrap();
+    let document = document("docs/no-updates.md");
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     // The records as they were before: one host too few, another TTL.
@@ -185,7 +187,7 @@ fn root() -> PathBuf {
 }
 
 fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
+    document("README.md")
 }
 
 /// The Markdown files at the top and in `docs`.
@@ -236,15 +238,6 @@ fn command_name<'w>(words: &[&'w str]) -> &'w str {
         }
     }
     panic!("no command in {words:?}")
-}
-
-fn shell(folder: &Path, script: &str) {
-    let output = Command::new("sh")
-        .args(["-euc", script])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}: {output:?}");
 }
 
 /// Runs a line of the README, in this folder.

@@ -19,9 +19,11 @@ use std::path::Path;
 use std::process::Command;
 
 use support::{
-    Bind, Daemon, Kms, Knot, OWNER, Primary, Site, Unbound, ZONE, ZoneText, block, dig, eventually,
-    in_a_namespace, is_in_a_namespace, replaced, run, serial, with_addresses,
+    Bind, Daemon, Kms, Knot, OWNER, Primary, Site, Unbound, ZONE, ZoneText, block, dig, document,
+    eventually, in_a_namespace, is_in_a_namespace, replaced, run, serial, shell_in, with_addresses,
 };
+
+const DOCUMENT: &str = "docs/no-updates.md";
 
 /// What the document delegates, and what it does where that cannot be.
 const SERVICE: &str = "_vlmcs._tcp.corp.example";
@@ -173,7 +175,7 @@ fn everything_follows(mut embedded: Embedded, second: &Primary, resolver: &Unbou
 }
 
 fn the_checks_of_the_document_hold() {
-    let document = document();
+    let document = document(DOCUMENT);
     let lines: Vec<&str> = block(&document, "sh", "dig +norecurse").lines().collect();
     let [parent, embedded, second, client] = lines[..] else {
         panic!("four questions, but: {lines:?}");
@@ -212,7 +214,7 @@ impl Embedded {
 
     fn start_on(delegated: &'static str, port: u16) -> Self {
         addresses();
-        let document = document().replace(SERVICE, delegated);
+        let document = document(DOCUMENT).replace(SERVICE, delegated);
         let document = replaced(
             &document,
             &format!("\"{EMBEDDED}:53\""),
@@ -366,21 +368,6 @@ fn transfer(server: SocketAddr, zone: &str, key: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn document() -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/no-updates.md");
-    fs::read_to_string(file).unwrap()
-}
-
 fn shell(script: &str) -> String {
     shell_in(Path::new("/"), script)
-}
-
-fn shell_in(folder: &Path, script: &str) -> String {
-    let output = Command::new("sh")
-        .args(["-euc", script])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -19,17 +19,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use srvkeeper::authority::{self, AuthoritySettings};
-use srvkeeper::config::{self, keyfile};
+use srvkeeper::config;
 use srvkeeper::diagnose::{Check, Diagnosis, Finding, Level, Section, Subject, diagnose};
 use srvkeeper::dns::resolve::Resolver;
 use srvkeeper::examine::{Rights, examine};
 use srvkeeper::model::Memory;
 use srvkeeper::reconcile::{Connections, Interrupt, Quiet, Surroundings};
 use support::{
-    Bind, Kms, Knot, OWNER, PowerDns, Primary, RIVAL, SRVKEEPER, Site, TsigKey, UNGRANTED, ZONE,
-    ZoneText, clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, run, serial,
-    unused_address,
+    Bind, Embedded, Kms, Knot, OWNER, PowerDns, Primary, RIVAL, SRVKEEPER, Site, TsigKey,
+    UNGRANTED, ZONE, ZoneText, clock_off, dig, in_a_namespace, is_in_a_namespace, nsupdate, run,
+    serial, unused_address,
 };
 use tokio::runtime::Runtime;
 
@@ -428,37 +427,11 @@ fn each_host_is_looked_up_as_clients_do() {
     }
 }
 
-/// The embedded primary, with this zone, in the test's process.
-struct Embedded {
-    runtime: Runtime,
-    primary: authority::Primary,
-}
-
-impl Embedded {
-    fn start(site: &Site, address: SocketAddr, zone: &str) -> Self {
-        let file = site.path("own.zone");
-        fs::write(&file, zone).unwrap();
-        let settings = AuthoritySettings {
-            listen: vec![address],
-            key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
-            transfer_key: None,
-            zones: vec![file],
-            state_dir: site.path("embedded"),
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let primary = runtime
-            .block_on(authority::Primary::start(settings))
-            .unwrap();
-        Self { runtime, primary }
-    }
-
-    fn stop(self) {
-        self.runtime.block_on(self.primary.shutdown());
-    }
+/// The embedded primary, with this zone.
+fn start_embedded(site: &Site, address: SocketAddr, zone: &str) -> Embedded {
+    let file = site.path("own.zone");
+    fs::write(&file, zone).unwrap();
+    Embedded::start(address, vec![file], &site.path("embedded"))
 }
 
 #[test]
@@ -474,7 +447,7 @@ fn a_name_server_with_an_older_copy_is_named_with_the_end_of_what_it_may_spread(
     let lagging = SocketAddr::new(first.ip(), primary.address.port());
     let old = "$ORIGIN corp.example.\n$TTL 900\n@ SOA ns h 0 60 30 86400 30\n@ NS ns\nns A 127.0.0.1\n\
                _vlmcs._tcp 900 SRV 0 0 1688 kms9\n";
-    let embedded = Embedded::start(&site, lagging, old);
+    let embedded = start_embedded(&site, lagging, old);
 
     let found = findings(&site, primary.address);
     let servers = of(&found, Check::NameServers);
@@ -523,7 +496,7 @@ fn a_delegation_to_the_embedded_primary_is_checked_at_the_parent() {
         site.more = format!(
             "[authority]\nlisten = [\"{listen}\"]\nkey = \"primary\"\nzones = [\"own.zone\"]\n"
         );
-        let embedded = Embedded::start(&site, listen, own);
+        let embedded = start_embedded(&site, listen, own);
         let found = look(&site, parent.address);
         let finding = only(&found, Check::Delegation, level);
         assert!(finding.text.contains(word), "{finding:?}");
@@ -536,7 +509,7 @@ fn a_delegation_to_the_embedded_primary_is_checked_at_the_parent() {
     let parent = Bind::start(&[zone_with(&[])]);
     let listen = unused_address();
     let site = site_with(listen, SRVKEEPER);
-    let embedded = Embedded::start(&site, listen, own);
+    let embedded = start_embedded(&site, listen, own);
     let found = look(&site, parent.address);
     let finding = only(&found, Check::Delegation, Level::Failure);
     assert!(finding.text.contains("does not delegate"), "{finding:?}");

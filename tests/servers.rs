@@ -7,7 +7,7 @@
 mod matrix;
 mod support;
 
-use matrix::{BindKdc, BindTsig, Embedded, KnotTsig, NsdTsig, PowerDnsTsig, SambaDc, play};
+use matrix::{BindKdc, BindTsig, KnotTsig, NsdTsig, OwnPrimary, PowerDnsTsig, SambaDc, play};
 
 #[test]
 fn bind() {
@@ -41,5 +41,5 @@ fn nsd() {
 
 #[test]
 fn the_embedded_primary() {
-    play(&Embedded::start());
+    play(&OwnPrimary::start());
 }

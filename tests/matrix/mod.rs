@@ -16,7 +16,7 @@ mod stage;
 
 use document::compare;
 use scenarios::SCENARIOS;
-pub(crate) use servers::{BindKdc, BindTsig, Embedded, KnotTsig, NsdTsig, PowerDnsTsig, SambaDc};
+pub(crate) use servers::{BindKdc, BindTsig, KnotTsig, NsdTsig, OwnPrimary, PowerDnsTsig, SambaDc};
 use stage::{Cell, Server};
 
 /// Plays every scenario on the server, and compares what came of them with the document.

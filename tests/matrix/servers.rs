@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
-use srvkeeper::authority::{self, AuthoritySettings};
-use srvkeeper::config::keyfile;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 use super::scenarios::SCENARIOS;
-use super::stage::{Impossible, Key, Server, Writer, suffix, zone_text};
+use super::stage::{Impossible, Key, Server, Writer, by_nsupdate, suffix, tsig_site, zone_text};
 use crate::support::{
-    Bind, Control, DOMAIN, HOST, Kdc, Knot, Nsd, PowerDns, Primary, RIVAL, SERVICE, SRVKEEPER,
-    Samba, Site, TsigKey, UNGRANTED, ZoneText, dig, nsupdate,
+    Bind, Control, DOMAIN, Embedded, HOST, Kdc, Knot, Nsd, PowerDns, Primary, RIVAL, SERVICE,
+    SRVKEEPER, Samba, Site, ZoneText, dig,
 };
 
 fn zones(signs: bool) -> Vec<ZoneText> {
@@ -27,18 +24,6 @@ fn zones(signs: bool) -> Vec<ZoneText> {
         .collect()
 }
 
-fn tsig_site(address: SocketAddr, key: Key) -> Site {
-    let key = match key {
-        Key::Good => SRVKEEPER,
-        Key::ReadOnly => UNGRANTED,
-        Key::Wrong => TsigKey {
-            secret: "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I=",
-            ..SRVKEEPER
-        },
-    };
-    Site::new().server("primary", address, key)
-}
-
 fn gss_site(address: SocketAddr, principal: &str, keytab: &str) -> Site {
     let mut site = Site::new();
     site.more = format!(
@@ -46,10 +31,6 @@ fn gss_site(address: SocketAddr, principal: &str, keytab: &str) -> Site {
          [[server]]\nname = \"primary\"\naddress = \"{address}\"\nkey = \"primary\"\n"
     );
     site
-}
-
-fn by_nsupdate(address: SocketAddr, key: TsigKey) -> Writer {
-    Box::new(move |script| nsupdate(address, key, script))
 }
 
 /// BIND with TSIG.
@@ -69,18 +50,6 @@ impl Server for BindTsig {
 
     fn address(&self) -> SocketAddr {
         self.0.address
-    }
-
-    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
-        Ok(tsig_site(address, key))
-    }
-
-    fn second_writer(&self) -> Result<Writer, Impossible> {
-        Ok(by_nsupdate(self.0.address, RIVAL))
-    }
-
-    fn signs(&self) -> Result<(), Impossible> {
-        Ok(())
     }
 
     fn freeze(&self, zone: &str) -> Result<(), Impossible> {
@@ -143,10 +112,6 @@ impl Server for BindKdc {
         Ok(by_nsupdate(self.primary.address, RIVAL))
     }
 
-    fn signs(&self) -> Result<(), Impossible> {
-        Ok(())
-    }
-
     fn freeze(&self, zone: &str) -> Result<(), Impossible> {
         self.control.rndc(&["freeze", zone]);
         Ok(())
@@ -186,18 +151,6 @@ impl Server for KnotTsig {
         self.0.address
     }
 
-    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
-        Ok(tsig_site(address, key))
-    }
-
-    fn second_writer(&self) -> Result<Writer, Impossible> {
-        Ok(by_nsupdate(self.0.address, RIVAL))
-    }
-
-    fn signs(&self) -> Result<(), Impossible> {
-        Ok(())
-    }
-
     fn freeze(&self, zone: &str) -> Result<(), Impossible> {
         self.knotc(&["zone-freeze", zone]);
         Ok(())
@@ -225,22 +178,6 @@ impl Server for PowerDnsTsig {
     fn address(&self) -> SocketAddr {
         self.0.address
     }
-
-    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
-        Ok(tsig_site(address, key))
-    }
-
-    fn second_writer(&self) -> Result<Writer, Impossible> {
-        Ok(by_nsupdate(self.0.address, RIVAL))
-    }
-
-    fn signs(&self) -> Result<(), Impossible> {
-        Ok(())
-    }
-
-    fn freeze(&self, _zone: &str) -> Result<(), Impossible> {
-        Err("it freezes no zones")
-    }
 }
 
 /// NSD.
@@ -261,10 +198,6 @@ impl Server for NsdTsig {
         self.0.address
     }
 
-    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
-        Ok(tsig_site(address, key))
-    }
-
     fn second_writer(&self) -> Result<Writer, Impossible> {
         Err("nobody can write to it")
     }
@@ -272,22 +205,16 @@ impl Server for NsdTsig {
     fn signs(&self) -> Result<(), Impossible> {
         Err("it signs no zones")
     }
-
-    fn freeze(&self, _zone: &str) -> Result<(), Impossible> {
-        Err("it freezes no zones")
-    }
 }
 
 /// The primary that srvkeeper brings itself.
-pub(crate) struct Embedded {
-    // In this order: the primary ends before what it runs on.
-    address: SocketAddr,
-    _primary: authority::Primary,
-    _runtime: Runtime,
+pub(crate) struct OwnPrimary {
+    // In this order: the primary ends before its folder goes.
+    primary: Embedded,
     _folder: TempDir,
 }
 
-impl Embedded {
+impl OwnPrimary {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = SCENARIOS.map(|scenario| {
@@ -301,37 +228,25 @@ impl Embedded {
             fs::write(&file, text).unwrap();
             file
         });
-        let settings = AuthoritySettings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            key: keyfile::parse(&SRVKEEPER.file_text()).unwrap(),
-            transfer_key: None,
-            zones: files.to_vec(),
-            state_dir: folder.path().to_owned(),
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let primary = runtime
-            .block_on(authority::Primary::start(settings))
-            .unwrap();
+        let primary = Embedded::start(
+            "127.0.0.1:0".parse().unwrap(),
+            files.to_vec(),
+            folder.path(),
+        );
         Self {
-            address: primary.addresses()[0],
-            _primary: primary,
-            _runtime: runtime,
+            primary,
             _folder: folder,
         }
     }
 }
 
-impl Server for Embedded {
+impl Server for OwnPrimary {
     fn title(&self) -> &'static str {
         "embedded"
     }
 
     fn address(&self) -> SocketAddr {
-        self.address
+        self.primary.address()
     }
 
     fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
@@ -342,15 +257,11 @@ impl Server for Embedded {
     }
 
     fn second_writer(&self) -> Result<Writer, Impossible> {
-        Ok(by_nsupdate(self.address, SRVKEEPER))
+        Ok(by_nsupdate(self.address(), SRVKEEPER))
     }
 
     fn signs(&self) -> Result<(), Impossible> {
         Err("it signs no zones")
-    }
-
-    fn freeze(&self, _zone: &str) -> Result<(), Impossible> {
-        Err("it freezes no zones")
     }
 }
 
@@ -413,9 +324,5 @@ impl Server for SambaDc {
 
     fn signs(&self) -> Result<(), Impossible> {
         Err("it signs no zones")
-    }
-
-    fn freeze(&self, _zone: &str) -> Result<(), Impossible> {
-        Err("it freezes no zones")
     }
 }

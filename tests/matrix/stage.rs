@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::support::{Fate, Proxy, Run, Site, ZoneText, dig, outcomes};
+use crate::support::{
+    Fate, Proxy, RIVAL, Run, SRVKEEPER, Site, TsigKey, UNGRANTED, ZoneText, dig, nsupdate, outcomes,
+};
 
 /// With whose key srvkeeper writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +36,45 @@ pub(crate) trait Server {
     /// Adds records to a suffix that has none yet, where that was not done with the zones.
     fn prepare(&self, _lines: &[String]) {}
     /// An installation whose server, called `primary`, is met at this address.
-    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible>;
+    fn site(&self, address: SocketAddr, key: Key) -> Result<Site, Impossible> {
+        Ok(tsig_site(address, key))
+    }
     /// What Kerberos needs to know.
     fn environment(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
     /// A second writer, to be called while an update is under way.
-    fn second_writer(&self) -> Result<Writer, Impossible>;
+    fn second_writer(&self) -> Result<Writer, Impossible> {
+        Ok(by_nsupdate(self.address(), RIVAL))
+    }
     /// Whether it signs zones.
-    fn signs(&self) -> Result<(), Impossible>;
+    fn signs(&self) -> Result<(), Impossible> {
+        Ok(())
+    }
     /// Freezes a zone.
-    fn freeze(&self, zone: &str) -> Result<(), Impossible>;
+    fn freeze(&self, _zone: &str) -> Result<(), Impossible> {
+        Err("it freezes no zones")
+    }
     /// Ends that.
     fn thaw(&self, _zone: &str) {}
+}
+
+/// An installation that signs with TSIG.
+pub(super) fn tsig_site(address: SocketAddr, key: Key) -> Site {
+    let key = match key {
+        Key::Good => SRVKEEPER,
+        Key::ReadOnly => UNGRANTED,
+        Key::Wrong => TsigKey {
+            secret: "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I=",
+            ..SRVKEEPER
+        },
+    };
+    Site::new().server("primary", address, key)
+}
+
+/// Writes with `nsupdate`.
+pub(super) fn by_nsupdate(address: SocketAddr, key: TsigKey) -> Writer {
+    Box::new(move |script| nsupdate(address, key, script))
 }
 
 /// What came of one scenario on one server.

@@ -20,6 +20,7 @@ mod bind;
 mod corp;
 mod daemon;
 mod document;
+mod embedded;
 mod kdc;
 mod kms;
 mod knot;
@@ -40,6 +41,7 @@ pub(crate) use bind::{Bind, Control};
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use document::{block, blocks, document, replaced, with_addresses};
+pub(crate) use embedded::Embedded;
 pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE, SILENT_REALM};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;
@@ -54,6 +56,6 @@ pub(crate) use systemd::Systemd;
 pub(crate) use tamper::{Moment, Tampering};
 pub(crate) use tools::{
     RIVAL, SRVKEEPER, TsigKey, UNGRANTED, answer_size, clock_an_hour_behind, clock_off, dig,
-    nsupdate, serial, signatures,
+    nsupdate, serial, shell_in, signatures,
 };
 pub(crate) use unbound::Unbound;

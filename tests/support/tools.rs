@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// A TSIG key that the test servers know.
@@ -151,6 +152,18 @@ pub(crate) fn nsupdate(server: SocketAddr, key: TsigKey, script: &str) {
     drop(input);
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "nsupdate: {output:?}");
+}
+
+/// Runs a script in this folder, expects that it succeeds, and gives what it says.
+#[track_caller]
+pub(crate) fn shell_in(folder: &Path, script: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {output:?}");
+    text(&output.stdout)
 }
 
 fn run_dig(server: SocketAddr, arguments: &[&str]) -> Output {
