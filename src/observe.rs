@@ -10,6 +10,9 @@
 //! Only then, when records come with a child that is not NXDOMAIN, are the wildcards above the
 //! owner asked for, up to the zone's apex. Some servers say NODATA of every name (compact denial,
 //! RFC 9824): they have no such wildcard, and the records stand.
+//!
+//! Where the owner exists without SRV records, its CNAME is asked for as well: Samba shows one to
+//! nobody who asks for SRV.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
@@ -159,6 +162,9 @@ async fn observe_owner(exchange: &Exchange, owner: &Name) -> Result<Observed, Ca
         } => (Some(ttl), mixed_ttl, records),
         SrvAnswer::Absent { soa } => {
             require_one_zone(owner, &soa, child.as_ref())?;
+            if soa.name_exists {
+                refuse_alias(exchange, owner).await?;
+            }
             return Ok(observed(exchange, soa, None, false, Vec::new()));
         }
     };
@@ -265,6 +271,11 @@ async fn refuse_wildcard(
         name = above.parent();
     }
     Ok(())
+}
+
+async fn refuse_alias(exchange: &Exchange, owner: &Name) -> Result<(), Cause> {
+    let answer = exchange.read(query(owner, RecordType::CNAME)).await;
+    answer::no_alias(&answer.map_err(Cause::Exchange)?, owner).map_err(Cause::Answer)
 }
 
 async fn ask_srv(exchange: &Exchange, owner: &Name) -> Result<SrvAnswer, Cause> {

@@ -393,6 +393,24 @@ async fn aliases_are_errors() {
 }
 
 #[tokio::test]
+async fn an_alias_that_only_its_own_question_shows_is_an_error() {
+    let alias = CNAME(wire("elsewhere.example."));
+    let alias = Record::from_rdata(wire(OWNER), 60, RData::CNAME(alias));
+    let hidden = (OWNER, RecordType::CNAME, Reply::Answer(vec![alias]));
+    let child = (CHILD_NAME, SOA_TYPE, nxdomain());
+
+    let (result, _) = observe_with(&[hidden, child.clone()], nodata()).await;
+    assert!(
+        matches!(&result, Err(Cause::Answer(AnswerError::Alias { .. }))),
+        "{result:?}"
+    );
+
+    let (result, questions) = observe_with(&[child], nodata()).await;
+    assert_eq!(result.unwrap().ttl, None);
+    assert_eq!(questions.len(), 3);
+}
+
+#[tokio::test]
 async fn the_next_server_is_tried_when_one_does_not_serve_the_zone() {
     let (refusing, _) = server(&[], refused()).await;
     let (failing, _) = server(&[], Reply::Code(ResponseCode::ServFail)).await;

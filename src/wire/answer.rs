@@ -217,6 +217,13 @@ pub fn soa(bytes: &[u8], name: &Name) -> Result<Soa, AnswerError> {
     read_soa(record, data, true)
 }
 
+/// Reads the answer to a question for a name's CNAME: an error when it has one.
+pub fn no_alias(bytes: &[u8], name: &Name) -> Result<(), AnswerError> {
+    let message = authoritative(bytes, name, RecordType::CNAME)?;
+    negative(&message, name)?;
+    Ok(())
+}
+
 /// Reads the answer to `zone NS`: the zone's name servers, in the order of [`Name`]; none where the
 /// zone has no such records.
 pub fn name_servers(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
