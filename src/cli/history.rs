@@ -1,9 +1,10 @@
 //! `history`: what was changed in DNS, why, by whom, and what became of it.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::exit::ExitStatus;
+use crate::exit::{ExitStatus, chain};
 use crate::model::{ChangeId, HistoryEntry};
 use crate::render;
 use crate::store::{HistoryQuery, Store, StoreError};
@@ -20,8 +21,7 @@ pub(super) fn run(config: &Config, arguments: &HistoryArgs) -> Result<ExitStatus
                 before: None,
                 limit: arguments.limit,
             };
-            let entries = Store::read_history(state_dir, &query).map_err(failure)?;
-            list(&entries, arguments);
+            list(state_dir, query, arguments)?;
         }
     }
     Ok(ExitStatus::Done)
@@ -45,20 +45,34 @@ fn one(entry: &HistoryEntry, format: ListFormat) {
     match format {
         ListFormat::Text => edge::data(&render::history::entry(entry, edge::layout())),
         ListFormat::Json => {
-            edge::json(|out| render::history::json(std::slice::from_ref(entry), out));
+            edge::json(|out| render::history::json([Ok::<_, Infallible>(entry)], out));
         }
     }
 }
 
-fn list(entries: &[HistoryEntry], arguments: &HistoryArgs) {
+fn list(state_dir: &Path, query: HistoryQuery, arguments: &HistoryArgs) -> Result<(), Failure> {
+    let mut entries = Store::read_pages(state_dir, query).peekable();
+    // Before anything is printed.
+    if let Some(Err(error)) = entries.next_if(Result::is_err) {
+        return Err(failure(error));
+    }
     match (arguments.format, &arguments.zone) {
-        (ListFormat::Json, _) => edge::json(|out| render::history::json(entries, out)),
-        (ListFormat::Text, Some(zone)) if entries.is_empty() => {
+        (ListFormat::Json, _) => {
+            let entries = entries.map(|entry| entry.map_err(|error| chain(&error)));
+            edge::json(|out| render::history::json(entries, out));
+        }
+        (ListFormat::Text, Some(zone)) if entries.peek().is_none() => {
             edge::data(&format!("no changes of zone {zone} recorded\n"));
         }
-        (ListFormat::Text, None) if entries.is_empty() => edge::data("no changes recorded\n"),
-        (ListFormat::Text, _) => edge::data(&render::history::list(entries, edge::layout())),
+        (ListFormat::Text, None) if entries.peek().is_none() => {
+            edge::data("no changes recorded\n");
+        }
+        (ListFormat::Text, _) => {
+            let entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(failure)?;
+            edge::data(&render::history::list(&entries, edge::layout()));
+        }
     }
+    Ok(())
 }
 
 fn failure(error: StoreError) -> Failure {

@@ -1,10 +1,14 @@
 //! Recorded changes: a line each, all of one, and as JSON.
 
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::fmt::Display;
 use std::io;
 
 use anstyle::Style;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde::ser::{Error as _, SerializeSeq, Serializer};
 
 use crate::model::{Change, ChangeKind, HistoryEntry, Name, Srv};
 
@@ -248,20 +252,47 @@ const FORMAT_VERSION: u32 = 1;
 /// Writes the changes as JSON, indented, with a final newline: `{"format_version", "changes"}`.
 ///
 /// Each change has all its fields, `null` where nothing is known; `changes` in it are as in
-/// `plan --format json`.
-pub fn json(entries: &[HistoryEntry], out: &mut dyn io::Write) -> io::Result<()> {
+/// `plan --format json`. They are written as they come, so that a long history needs no memory; one
+/// that could not be read ends the text where it stands, with its error.
+pub fn json<T, E>(
+    entries: impl IntoIterator<Item = Result<T, E>>,
+    out: &mut dyn io::Write,
+) -> io::Result<()>
+where
+    T: Borrow<HistoryEntry>,
+    E: Display,
+{
     let document = Document {
         format_version: FORMAT_VERSION,
-        changes: entries.iter().map(Recorded::from).collect(),
+        changes: Sequence(RefCell::new(entries.into_iter())),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<S> {
     format_version: u32,
-    changes: Vec<Recorded<'a>>,
+    changes: S,
+}
+
+/// Changes that are taken while they are written.
+struct Sequence<I>(RefCell<I>);
+
+impl<I, T, E> Serialize for Sequence<I>
+where
+    I: Iterator<Item = Result<T, E>>,
+    T: Borrow<HistoryEntry>,
+    E: Display,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(None)?;
+        for entry in &mut *self.0.borrow_mut() {
+            let entry = entry.map_err(S::Error::custom)?;
+            sequence.serialize_element(&Recorded::from(entry.borrow()))?;
+        }
+        sequence.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -515,7 +546,7 @@ after: 2 records, ttl=3600
     #[test]
     fn the_json_form() {
         let mut out = Vec::new();
-        json(&[open(), sample()], &mut out).unwrap();
+        json([Ok::<_, String>(open()), Ok(sample())], &mut out).unwrap();
         let read: Value = serde_json::from_slice(&out).unwrap();
         let record = |host: &str| json!({"priority": 0, "weight": 0, "port": 1688, "target": format!("{host}.corp.example.")});
         let with_ttl = |host: &str| {
@@ -562,10 +593,18 @@ after: 2 records, ttl=3600
         assert_eq!(read["changes"].as_array().unwrap().len(), 2);
 
         let mut none = Vec::new();
-        json(&[], &mut none).unwrap();
+        json([] as [Result<HistoryEntry, String>; 0], &mut none).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&none).unwrap(),
             json!({"format_version": 1, "changes": []})
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_no_whole_document() {
+        let mut out = Vec::new();
+        let error = json([Ok(open()), Err("change 17 is damaged")], &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "change 17 is damaged");
+        serde_json::from_slice::<Value>(&out).unwrap_err();
     }
 }

@@ -108,7 +108,9 @@ mod schema;
 mod tests;
 mod writer;
 
+use std::iter;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -338,6 +340,38 @@ impl Store {
             .into_iter()
             .map(|row| row.map_err(|damaged| damaged.into_error(&path)))
             .collect()
+    }
+
+    /// Reads the history like [`Store::read_history`], a thousand changes at a time.
+    ///
+    /// Whoever writes beside may have ended a change, or deleted the oldest, between two of them.
+    pub fn read_pages(
+        state_dir: &Path,
+        query: HistoryQuery,
+    ) -> impl Iterator<Item = Result<HistoryEntry, StoreError>> {
+        const PAGE: u32 = 1_000;
+        let mut left = query.limit.get();
+        let mut before = query.before;
+        let pages = iter::from_fn(move || {
+            let page = HistoryQuery {
+                limit: NonZeroU32::new(left.min(PAGE))?,
+                before,
+                ..query.clone()
+            };
+            let read = Self::read_history(state_dir, &page);
+            left = match &read {
+                Ok(entries) if entries.len() == page.limit.get() as usize => {
+                    before = entries.last().map(|entry| entry.id);
+                    left - page.limit.get()
+                }
+                _ => 0,
+            };
+            Some(read)
+        });
+        pages.flat_map(|page| match page {
+            Ok(entries) => entries.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     /// Reads one change like [`Store::read_history`]; `None`: no such change.

@@ -120,6 +120,38 @@ async fn the_newest_come_first_zone_by_zone_and_page_by_page() {
     assert_eq!(known, Some((ChangeId(1), ChangeId(5))));
 }
 
+#[tokio::test]
+async fn a_long_history_is_read_a_thousand_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    applied(&store, "a.", 1).await;
+    database(dir.path())
+        .execute_batch(
+            "CREATE TEMP TABLE more AS SELECT * FROM changes;
+             INSERT INTO changes
+             WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 2500)
+             SELECT n, asked_at, CASE n % 2 WHEN 0 THEN 'b.' ELSE zone END, owner, server, update_zone,
+               serial_before, before, after, changes, digest, actor, outcome, outcome_text, rcode,
+               serial_after, finished_at FROM more, number",
+        )
+        .unwrap();
+    let read = |query: HistoryQuery| -> Vec<i64> {
+        let entries = Store::read_pages(dir.path(), query);
+        entries.map(|entry| entry.unwrap().id.0).collect()
+    };
+    for limit in [1, 999, 1_000, 1_001, 2_000, 2_500, 9_999] {
+        let all = (1..=2_500_i64).rev().take(limit as usize);
+        assert_eq!(read(newest(limit)), all.collect::<Vec<_>>(), "{limit}");
+    }
+    let of_zone = HistoryQuery {
+        limit: NonZeroU32::MAX,
+        before: Some(ChangeId(2_400)),
+        ..of_zone("b.")
+    };
+    let even = (1..2_400_i64).rev().filter(|id| id % 2 == 0);
+    assert_eq!(read(of_zone), even.collect::<Vec<_>>());
+}
+
 #[test]
 fn nothing_is_read_and_nothing_made_where_no_store_is() {
     let dir = tempfile::tempdir().unwrap();
