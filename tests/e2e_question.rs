@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::{Bind, Kms, Primary, Site, ZoneText, dig};
+use support::{Bind, Kms, Primary, RIVAL, Site, ZoneText, dig, nsupdate};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -80,21 +80,33 @@ impl Asked {
             env!("CARGO_BIN_EXE_srvkeeper"),
             site.path("srvkeeper.toml").display()
         );
-        let mut child = Command::new("script")
+        let child = Command::new("script")
             .args(["--quiet", "--return", "--command", &command, "/dev/null"])
             .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("script, of bsdutils");
-        let output = child.stdout.as_mut().unwrap();
+        let mut asked = Self(child);
+        asked.await_question();
+        asked
+    }
+
+    fn await_question(&mut self) {
+        let output = self.0.stdout.as_mut().unwrap();
         let mut seen = Vec::new();
         while !seen.ends_with(b"[y/N] ") {
             let mut octet = [0];
             output.read_exact(&mut octet).unwrap();
             seen.extend(octet);
         }
-        Self(child)
+    }
+
+    /// Answers, and is asked again.
+    fn yes_and_again(mut self) -> Self {
+        writeln!(self.0.stdin.as_mut().unwrap(), "y").unwrap();
+        self.await_question();
+        self
     }
 
     fn answer(mut self, answer: &str) -> ExitStatus {
@@ -144,6 +156,33 @@ fn another_run_need_not_wait_for_the_answer_which_then_comes_too_late() {
     installation.site.apply(0);
     assert_eq!(installation.published(), PUBLISHED[..1]);
     assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
+fn nobody_waits_for_an_answer_about_what_changed_meanwhile_either() {
+    let installation = Installation::new();
+    let asked = Asked::new(&installation.site, "apply");
+    let drift = format!(
+        "update delete {OWNER} SRV 0 0 1688 kms1.corp.example.\n\
+         update add {OWNER} 3600 SRV 5 0 1688 kms1.corp.example."
+    );
+    nsupdate(installation.primary.address, RIVAL, &drift);
+    let asked = asked.yes_and_again();
+    installation.site.apply(0);
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+    assert_eq!(asked.answer("y").code(), Some(4));
+    assert_eq!(installation.published(), PUBLISHED[..1]);
+}
+
+#[test]
+fn what_changed_meanwhile_is_applied_when_it_was_agreed_to_as_well() {
+    let installation = Installation::new();
+    let asked = Asked::new(&installation.site, "apply");
+    let script = format!("update delete {OWNER} SRV 0 0 1688 kms1.corp.example.");
+    nsupdate(installation.primary.address, RIVAL, &script);
+    let asked = asked.yes_and_again();
+    assert_eq!(asked.answer("y").code(), Some(0));
     assert_eq!(installation.published(), PUBLISHED[..1]);
 }
 

@@ -11,7 +11,7 @@ use crate::reconcile::{
     self, Connections, Context, Mode, OnConflict, PATIENCE, Work, Writing, ZoneReport,
 };
 use crate::render;
-use crate::store::{Store, StoreError};
+use crate::store::{RunLock, Store, StoreError};
 
 use super::setup::Session;
 use super::{ApplyArgs, Failure, approved, edge, setup};
@@ -92,21 +92,8 @@ pub(super) async fn apply(
     };
     let actor = edge::actor(command);
     let pending = Pending::new(plan, &indexes);
-    let lock = if arguments.yes || pending.is_empty() {
-        lock
-    } else {
-        // A daemon is not to wait for an answer at a terminal.
-        drop(lock);
-        if !pending.is_agreed(context, false, session).await? {
-            return Ok(pending.left());
-        }
-        // The others were noted above by this very run.
-        let waiting = pending.zones();
-        setup::lock_again(config, &connections, &store, &recalled, &waiting).await?
-    };
-    let writing = Writing {
+    let order = Order {
         store: &store,
-        lock: &lock,
         digest: &digest,
         actor: &actor,
         on_conflict: match (&approved, arguments.yes) {
@@ -114,13 +101,29 @@ pub(super) async fn apply(
             (None, true) => OnConflict::Replan,
             (None, false) => OnConflict::OnlySameChanges,
         },
+        yes: arguments.yes,
     };
-    let applied = pending
-        .apply(context, writing, arguments.yes, session)
-        .await?;
-    drop(lock);
+    let Some(lock) = pending.agreed(context, order, lock, session).await? else {
+        return Ok(pending.left());
+    };
+    let applied = pending.apply(context, order, lock, session).await?;
     session.follow(config, &connections, &applied.written).await;
     Ok(applied.status)
+}
+
+/// How a plan is to be applied.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// Where intents and outcomes go.
+    pub(super) store: &'a Store,
+    /// The digest of the plan.
+    pub(super) digest: &'a str,
+    /// Who asked.
+    pub(super) actor: &'a str,
+    /// What to do when the RRset changed under the plan.
+    pub(super) on_conflict: OnConflict,
+    /// Nobody is to be asked.
+    pub(super) yes: bool,
 }
 
 /// What became of a plan.
@@ -155,32 +158,27 @@ impl Pending {
         Self { work, settled }
     }
 
-    /// The zones in which something is to be done (indexes).
-    fn zones(&self) -> Vec<usize> {
-        self.work.iter().map(|left| left.zone).collect()
-    }
-
-    /// True when nothing is to be done.
-    pub(super) fn is_empty(&self) -> bool {
-        self.work.is_empty()
-    }
-
-    /// Asks whether to go on; where nothing is to be done, there is no question.
-    pub(super) async fn is_agreed(
+    /// Asks whether to go on, without the run lock; returns it, or `None` when the answer was no.
+    /// There is no question where nothing is to be done.
+    pub(super) async fn agreed(
         &self,
         context: Context<'_>,
-        yes: bool,
+        order: Order<'_>,
+        lock: RunLock,
         session: &Session<'_>,
-    ) -> Result<bool, Failure> {
-        if yes || self.work.is_empty() {
-            return Ok(true);
-        }
-        if !ask(&self.work, session).await? {
-            return Ok(false);
+    ) -> Result<Option<RunLock>, Failure> {
+        if order.yes || self.work.is_empty() {
+            return Ok(Some(lock));
         }
         let zones: Vec<usize> = self.work.iter().map(|left| left.zone).collect();
-        check_verdicts(context, &zones, session).await?;
-        Ok(true)
+        let question = async {
+            if !ask(&self.work, session).await? {
+                return Ok(false);
+            }
+            check_verdicts(context, &zones, session).await?;
+            Ok(true)
+        };
+        setup::ask_unlocked(context, order.store, lock, &zones, question).await
     }
 
     /// The exit status when nothing of it is done.
@@ -195,24 +193,34 @@ impl Pending {
     pub(super) async fn apply(
         mut self,
         context: Context<'_>,
-        writing: Writing<'_>,
-        yes: bool,
+        order: Order<'_>,
+        mut lock: RunLock,
         session: &Session<'_>,
     ) -> Result<Applied, Failure> {
-        let asks_again = !yes && writing.on_conflict != OnConflict::Stop;
+        let asks_again = !order.yes && order.on_conflict != OnConflict::Stop;
         for question in 0..QUESTIONS {
             if self.work.is_empty() {
                 break;
             }
-            if question > 0 && !self.is_agreed(context, yes, session).await? {
-                let written = std::mem::take(&mut self.settled.written);
-                return Ok(Applied {
-                    status: self.left(),
-                    written,
-                });
+            if question > 0 {
+                let Some(again) = self.agreed(context, order, lock, session).await? else {
+                    let written = std::mem::take(&mut self.settled.written);
+                    return Ok(Applied {
+                        status: self.left(),
+                        written,
+                    });
+                };
+                lock = again;
             }
+            let writing = Writing {
+                store: order.store,
+                lock: &lock,
+                digest: order.digest,
+                actor: order.actor,
+                on_conflict: order.on_conflict,
+            };
             let reports = reconcile::run_once(context, self.work, Mode::Apply(writing)).await;
-            session.hook(&reports, writing.actor);
+            session.hook(&reports, order.actor);
             self.work = self.settled.take(reports, asks_again, edge::layout());
         }
         for left in self.work {

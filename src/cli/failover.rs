@@ -7,11 +7,11 @@ use crate::exit::{ExitStatus, chain};
 use crate::model::{Host, Name, Override, OverrideState, Role, State, Verdict, Verdicts, Zone};
 use crate::plan::{self, Plan};
 use crate::progress::Bars;
-use crate::reconcile::{self, Connections, Context, Mode, OnConflict, PATIENCE, Recalled, Writing};
+use crate::reconcile::{self, Connections, Context, Mode, OnConflict, PATIENCE, Recalled};
 use crate::render;
 use crate::store::{Store, StoreError};
 
-use super::apply::Pending;
+use super::apply::{Order, Pending};
 use super::setup::Session;
 use super::{FailoverArgs, Failure, Selection, edge, host, setup};
 
@@ -244,8 +244,8 @@ impl Failover<'_> {
     async fn write(&self, yes: bool) -> Result<ExitStatus, Stop> {
         let store = Store::open(&self.config.daemon.state_dir)?;
         let lock = reconcile::begin(self.config, self.connections, &store, PATIENCE).await?;
-        let before = reconcile::recall(self.config, &store, self.probed).await?;
-        let recalled = self.with_overrides(before.clone());
+        let recalled = reconcile::recall(self.config, &store, self.probed).await?;
+        let recalled = self.with_overrides(recalled);
         let verdicts = recalled.verdicts(self.config, self.probed.clone());
         let context = self.context(&recalled, &verdicts);
         let (plan, indexes) = self.plan(context).await;
@@ -254,25 +254,8 @@ impl Failover<'_> {
         let still_published = zones_that_keep(&plan, self.from);
 
         let pending = Pending::new(plan, &indexes);
-        let lock = if yes || pending.is_empty() {
-            lock
-        } else {
-            // A daemon is not to wait for an answer at a terminal.
-            drop(lock);
-            if !pending.is_agreed(context, false, self.session).await? {
-                edge::note("nothing was changed, and no override was stored");
-                return Ok(pending.left());
-            }
-            let (config, zones) = (self.config, self.zones);
-            setup::lock_again(config, self.connections, &store, &before, zones).await?
-        };
-        self.session.check_interrupt()?;
-        store
-            .set_overrides(self.overrides.to_vec(), Timestamp::now())
-            .await?;
-        let writing = Writing {
+        let order = Order {
             store: &store,
-            lock: &lock,
             digest: &digest,
             actor: &edge::actor("failover"),
             on_conflict: if yes {
@@ -280,14 +263,23 @@ impl Failover<'_> {
             } else {
                 OnConflict::OnlySameChanges
             },
+            yes,
         };
-        let result = pending.apply(context, writing, yes, self.session).await;
+        let agreed = pending.agreed(context, order, lock, self.session).await?;
+        let Some(lock) = agreed else {
+            edge::note("nothing was changed, and no override was stored");
+            return Ok(pending.left());
+        };
+        self.session.check_interrupt()?;
+        store
+            .set_overrides(self.overrides.to_vec(), Timestamp::now())
+            .await?;
+        let result = pending.apply(context, order, lock, self.session).await;
         // The overrides stand, however it ended.
         let status = result
             .as_ref()
             .map_or(ExitStatus::Failed, |applied| applied.status);
         edge::data(&self.end(&still_published, status));
-        drop(lock);
         let written = result?.written;
         self.session
             .follow(self.config, self.connections, &written)

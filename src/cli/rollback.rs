@@ -89,13 +89,18 @@ async fn roll_back(
     let context = ground.context(&recalled, &verdicts);
     let mut lock = lock;
     if !arguments.yes {
-        // A daemon is not to wait for an answer at a terminal.
-        drop(lock);
-        if !session.ask(&format!("Roll back change {id}?")).await? {
+        let question = async {
+            if !session.ask(&format!("Roll back change {id}?")).await? {
+                return Ok(false);
+            }
+            apply::check_verdicts(context, &[index], session).await?;
+            Ok(true)
+        };
+        let agreed = setup::ask_unlocked(context, &store, lock, &[index], question).await?;
+        let Some(again) = agreed else {
             return Ok(status.and(ExitStatus::Pending));
-        }
-        apply::check_verdicts(context, &[index], session).await?;
-        lock = setup::lock_again(config, &connections, &store, &recalled, &[index]).await?;
+        };
+        lock = again;
     }
     let writing = Writing {
         store: &store,

@@ -16,7 +16,7 @@ use crate::hooks::Hooks;
 use crate::model::{Host, Name, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{
-    self, Connections, FOLLOW, FollowGround, Interrupt, Interrupter, PATIENCE, Recalled,
+    self, Connections, Context, FOLLOW, FollowGround, Interrupt, Interrupter, PATIENCE, Recalled,
     Surroundings, ZoneReport,
 };
 pub(super) use crate::reconcile::{assemble, work};
@@ -173,28 +173,42 @@ async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes the run lock that was let go while a question waited; stale where somebody changed
-/// meanwhile what was `recalled` for the plan of these zones.
-pub(super) async fn lock_again(
-    config: &Config,
-    connections: &Connections,
+/// Asks without the run lock, since a daemon is not to wait for an answer at a terminal, and takes it
+/// again; `None`: the answer was no.
+///
+/// Stale where somebody changed meanwhile what a plan of these zones (indexes) depends on.
+pub(super) async fn ask_unlocked(
+    context: Context<'_>,
     store: &Store,
-    recalled: &Recalled,
+    lock: RunLock,
     zones: &[usize],
-) -> Result<RunLock, Failure> {
+    question: impl Future<Output = Result<bool, Failure>>,
+) -> Result<Option<RunLock>, Failure> {
     let failure = |error| Failure::from_error(&error);
+    let Context {
+        config,
+        connections,
+        ..
+    } = context;
+    let before = reconcile::recall_noted(config, store)
+        .await
+        .map_err(failure)?;
+    drop(lock);
+    if !question.await? {
+        return Ok(None);
+    }
     let lock = reconcile::begin(config, connections, store, PATIENCE)
         .await
         .map_err(failure)?;
     let now = reconcile::recall_noted(config, store)
         .await
         .map_err(failure)?;
-    if recalled.says_the_same(&now, config, zones) {
-        return Ok(lock);
+    if before.says_the_same(&now, config, zones) {
+        return Ok(Some(lock));
     }
     Err(Failure::new(
         ExitStatus::Stale,
-        "another run, or an operator's word, changed what this plan depends on while the question waited; nothing was written: run the command again",
+        "another run, or an operator's word, changed what this plan depends on while the question waited; what was asked for was not done: run the command again",
     ))
 }
 
