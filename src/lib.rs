@@ -33,5 +33,6 @@ pub mod process;
 pub mod progress;
 pub mod reconcile;
 pub mod render;
+pub mod status;
 pub mod store;
 pub mod wire;

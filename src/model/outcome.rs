@@ -64,3 +64,10 @@ pub struct Outcome {
     /// The serial read back, where the read-back worked.
     pub serial: Option<u32>,
 }
+
+impl Outcome {
+    /// True when the update was applied.
+    pub fn was_applied(&self) -> bool {
+        self.kind == OutcomeKind::Applied
+    }
+}

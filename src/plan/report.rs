@@ -279,12 +279,17 @@ impl Plan {
 
     /// Counts over all zones.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            zones: self.zones.len(),
-            ..Summary::default()
-        };
-        for zone in &self.zones {
-            let Ok(plan) = &zone.result else {
+        Summary::of(self.zones.iter().map(|zone| zone.result.as_ref().ok()))
+    }
+}
+
+impl Summary {
+    /// Counts over these zones; one without a plan is in error.
+    pub fn of<'a>(zones: impl IntoIterator<Item = Option<&'a ZonePlan>>) -> Self {
+        let mut summary = Self::default();
+        for plan in zones {
+            summary.zones += 1;
+            let Some(plan) = plan else {
                 summary.errors += 1;
                 continue;
             };

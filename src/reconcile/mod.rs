@@ -153,8 +153,7 @@ pub struct ZoneReport {
 impl ZoneReport {
     /// True when its newest update was applied.
     pub fn was_applied(&self) -> bool {
-        let kind = self.outcome.as_ref().map(|outcome| outcome.kind);
-        kind == Some(OutcomeKind::Applied)
+        self.outcome.as_ref().is_some_and(Outcome::was_applied)
     }
 
     /// True when the zone has no plan, or its update was not applied.

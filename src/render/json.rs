@@ -140,8 +140,9 @@ struct Observed {
     records: Vec<Srv>,
 }
 
+/// A change that a guard withheld.
 #[derive(Serialize, Deserialize)]
-struct Held {
+pub(super) struct Held {
     change: Change,
     guard: String,
     text: String,

@@ -104,6 +104,11 @@ pub(super) fn error_sections<'a>(
         .collect()
 }
 
+/// Why one zone could not be planned.
+pub(super) fn error_section(zone: &Name, error: &ZoneError, layout: Layout) -> Section {
+    failed_section(zone.to_string(), [&error.text], layout)
+}
+
 fn failed_section<const N: usize>(zone: String, texts: [&String; N], layout: Layout) -> Section {
     let mut lines = Lines {
         layout,
@@ -159,7 +164,8 @@ fn quiet(plan: &Plan) -> Option<String> {
     }
 }
 
-fn needs_a_word(plan: &ZonePlan) -> bool {
+/// True when there is more to say of a zone than that nothing is to be done.
+pub(super) fn needs_a_word(plan: &ZonePlan) -> bool {
     plan.is_pending() || !plan.held.is_empty() || !plan.foreign.is_empty() || plan.short_of_hosts
 }
 

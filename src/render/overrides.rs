@@ -101,8 +101,9 @@ struct JsonHost<'a> {
     r#override: Option<JsonOverride<'a>>,
 }
 
+/// An override, without its host.
 #[derive(Serialize)]
-struct JsonOverride<'a> {
+pub(super) struct JsonOverride<'a> {
     state: &'static str,
     made_at: Timestamp,
     until: Timestamp,
@@ -116,14 +117,21 @@ impl<'a> JsonHost<'a> {
         Self {
             host: host.name,
             role: host.role.map(Role::as_str),
-            r#override: host.word.map(|word| JsonOverride {
-                state: word.state.as_str(),
-                made_at: word.made_at,
-                until: word.until,
-                remaining_seconds: left(word.until, now).as_secs(),
-                reason: word.reason.as_deref(),
-                actor: &word.actor,
-            }),
+            r#override: host.word.map(|word| JsonOverride::new(word, now)),
+        }
+    }
+}
+
+impl<'a> JsonOverride<'a> {
+    /// As of now.
+    pub(super) fn new(word: &'a Override, now: Timestamp) -> Self {
+        Self {
+            state: word.state.as_str(),
+            made_at: word.made_at,
+            until: word.until,
+            remaining_seconds: left(word.until, now).as_secs(),
+            reason: word.reason.as_deref(),
+            actor: &word.actor,
         }
     }
 }

@@ -1,0 +1,241 @@
+//! One status in its three forms.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::*;
+use crate::model::{
+    Changes, Check, Expect, Foreign, Health, Host, Observed, Policy, Publisher, State, Verdicts,
+    Zone,
+};
+use crate::plan::{ForeignRecord, ZoneError, ZonePlan};
+use crate::render::lines::Layout;
+use crate::render::{metrics, plan_lines, status_text};
+use crate::status::{Book, Report, Selection, Terms, select};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_760_000_000 + second).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn srv(target: &str) -> Srv {
+    Srv {
+        priority: 0,
+        weight: 0,
+        port: 1688,
+        target: name(target),
+    }
+}
+
+fn host(target: &str) -> Host {
+    Host {
+        role: Role::Active,
+        srv: srv(target),
+        groups: Vec::new(),
+        addresses: Vec::new(),
+        health: Health {
+            checks: vec![Check::Rpc],
+            command: Vec::new(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(3),
+            rise: 2,
+            fall: 3,
+        },
+    }
+}
+
+fn zone(index: usize) -> Zone {
+    Zone {
+        name: name(&format!("z{index}.example.")),
+        owner: name(&format!("_vlmcs._tcp.z{index}.example.")),
+        ttl: 3600,
+        expect: Expect::Hosts,
+        standby_below: 1,
+        policy: Arc::new(Policy {
+            changes: Changes::Sync,
+            foreign: Foreign::Report,
+            publisher: Publisher::Sole,
+            min_hosts: 1,
+            max_removals: 1,
+            freeze_percent: 50,
+            refresh: None,
+        }),
+        hosts: Arc::from([0]),
+        servers: Arc::from([0]),
+        key: None,
+    }
+}
+
+/// The first zone cannot be read, the second has a foreign record, the others are in sync.
+fn status(zones: usize) -> Arc<Status> {
+    let hosts = [host("kms1.example."), host("kms2.example.")];
+    let zones: Vec<Zone> = (0..zones).map(zone).collect();
+    let mut book = Book::new(at(0));
+    book.configure(Terms {
+        hosts: &hosts,
+        zones: &zones,
+        writes: true,
+        interval: Duration::from_secs(300),
+    });
+    let verdict = |state: State, reason: &str| Verdict {
+        state,
+        since: Some(at(1)),
+        ..Verdict::unknown(reason)
+    };
+    book.believe_all(Verdicts {
+        hosts: vec![
+            verdict(State::Up, "2 samples passed"),
+            verdict(State::Down, "3 samples failed: \u{1b}[31mred\nand more"),
+        ],
+        canary: Canary::Unused,
+    });
+    let reports: Vec<Report> = zones
+        .iter()
+        .enumerate()
+        .map(|(index, zone)| Report {
+            zone: index,
+            plan: plan(index, zone, &hosts),
+            outcome: None,
+        })
+        .collect();
+    book.walked(reports, "run: start", None, at(5));
+    book.status(at(6))
+}
+
+fn plan(index: usize, zone: &Zone, hosts: &[Host]) -> Result<ZonePlan, ZoneError> {
+    if index == 0 {
+        return Err(ZoneError {
+            server: None,
+            text: "127.0.0.1:53 does not answer".to_owned(),
+        });
+    }
+    let observed = Observed {
+        server: "127.0.0.1:53".parse().unwrap(),
+        update_zone: zone.name.clone(),
+        serial: 7,
+        ttl: Some(3600),
+        mixed_ttl: false,
+        records: vec![srv("kms1.example.")],
+    };
+    let mut plan = ZonePlan::from_changes(zone, hosts, observed, Vec::new());
+    if index == 1 {
+        plan.foreign.push(ForeignRecord {
+            record: srv("\\\"<b>\\027.example."),
+            text: "no inventory host".to_owned(),
+        });
+    }
+    Ok(plan)
+}
+
+fn json_of(status: &Status) -> Value {
+    let page = select(status, &Selection::default());
+    let pieces: String = json(status, page, at(7)).unwrap().collect();
+    serde_json::from_str(&pieces).unwrap_or_else(|error| panic!("{error}: {pieces}"))
+}
+
+fn text_of(status: &Status, width: usize) -> String {
+    let page = select(status, &Selection::default());
+    let layout = Layout {
+        width,
+        unicode: true,
+    };
+    let styled = status_text::text(status, &page, at(7), layout);
+    anstream::adapter::strip_str(&styled).to_string()
+}
+
+#[test]
+fn any_number_of_zones_makes_one_object() {
+    for zones in [0, 1, 2, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE] {
+        let json = json_of(&status(zones));
+        assert_eq!(json["zones"].as_array().unwrap().len(), zones);
+        assert_eq!(json["totals"]["zones"], zones);
+        assert_eq!(json["page"]["total"], zones);
+    }
+    let json = json_of(&status(2));
+    assert_eq!(json["zones"][0]["state"], "unreadable");
+    assert_eq!(
+        json["zones"][1]["foreign"][0]["record"]["target"],
+        "\\\"<b>\\027.example."
+    );
+    assert_eq!(json["hosts"][0]["hour"].as_array().unwrap().len(), MINUTES);
+}
+
+#[test]
+fn people_read_problems_first_and_the_rest_together() {
+    assert_eq!(
+        text_of(&status(20), 80),
+        "critical: 1 zone cannot be read; 1 host down; 1 of 2 hosts up, 19 of 20 zones in\n\
+         sync\n\
+         mode enforce; running since 2025-10-09T08:53:20Z; every zone looked at 2s ago\n\
+         \n\
+         kms1.example.  active  up       since 2025-10-09T08:53:21Z\n\
+         kms2.example.  active  down     since 2025-10-09T08:53:21Z\n\
+         \x20   3 samples failed: \u{fffd}[31mred and more\n\
+         \n\
+         unreadable  z0.example.  2s ago\n\
+         \x20   127.0.0.1:53 does not answer\n\
+         in-sync     z1.example.  1 published, 1 foreign; serial 7; 2s ago\n\
+         \n\
+         18 zones in sync, 18 records\n"
+    );
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in [40, 60, 80] {
+        for line in text_of(&status(8), width).lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn metrics_are_lines_in_families() {
+    let status = status(600);
+    let text: String = metrics::text(Arc::clone(&status), at(7)).collect();
+    let mut families = BTreeSet::new();
+    let mut family = String::new();
+    let mut samples = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split(' ').next().unwrap().to_owned();
+            assert!(families.insert(family.clone()), "{family} stands twice");
+            continue;
+        }
+        if line.starts_with("# TYPE ") {
+            assert!(line.contains(&family), "{line}");
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').unwrap();
+        assert!(sample.starts_with(&family), "{line} below {family}");
+        assert!(samples.insert(sample.to_owned()), "{sample} stands twice");
+        value.parse::<f64>().unwrap();
+    }
+    let published = "srvkeeper_zone_records{zone=\"z599.example.\",owner=\"_vlmcs._tcp.z599.example.\",state=\"published\"}";
+    assert!(text.contains(&format!("{published} 1\n")));
+    assert!(text.contains("srvkeeper_zones{state=\"unreadable\"} 1\n"));
+    assert!(text.contains("srvkeeper_host_up{host=\"kms2.example.\",role=\"active\"} 0\n"));
+    assert!(!text.contains("<b>"));
+}
+
+#[test]
+fn the_lines_of_the_plan_have_their_tones() {
+    let status = status(20);
+    let json: Value = serde_json::from_str(&plan_lines::json(&status, 1, 100).unwrap()).unwrap();
+    let zones = json["zones"].as_array().unwrap();
+    assert_eq!(zones.len(), 2);
+    assert_eq!(
+        (&zones[0]["tone"], &zones[1]["tone"]),
+        (&"error".into(), &"plain".into())
+    );
+    assert_eq!(zones[1]["lines"][0]["tone"], "foreign");
+    let second: Value = serde_json::from_str(&plan_lines::json(&status, 2, 1).unwrap()).unwrap();
+    assert_eq!(second["zones"][0]["zone"], "z1.example.");
+    assert_eq!(second["page"]["pages"], 2);
+    assert_eq!(status.plan().summary(), status.plan_summary());
+}
