@@ -25,6 +25,7 @@ pub mod explain;
 pub mod fault;
 pub mod health;
 pub mod hooks;
+pub mod http;
 pub mod model;
 pub mod observe;
 pub mod plan;

@@ -69,6 +69,7 @@ fn furnished() -> TempDir {
         ("ddns.key", KEY_FILE),
         ("secondary.key", &KEY_FILE.replacen("ddns", "secondary", 1)),
         ("svc.keytab", "keytab"),
+        ("http.token", "0123456789abcdef0123456789abcdef\n"),
         ("zones.txt", "eu.corp.example.\nus.corp.example.\n"),
         ("zones/corp.example.zone", ""),
         (

@@ -11,6 +11,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -205,10 +206,11 @@ struct Demonstration {
 }
 
 impl Demonstration {
-    fn start(newcomer: &Newcomer) -> Self {
+    fn start(newcomer: &Newcomer, arguments: &[&str]) -> Self {
         let mut child = newcomer
             .command(newcomer.program())
             .arg("demo")
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -273,18 +275,37 @@ fn run_printed(newcomer: &Newcomer, command: &str) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
+/// The status page as it comes.
+fn page(http: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(http).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn the_printed_commands_work_from_a_second_terminal_until_ctrl_c() {
     let newcomer = Newcomer::new();
-    let mut demonstration = Demonstration::start(&newcomer);
+    let http = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap();
+    let mut demonstration = Demonstration::start(&newcomer, &["--http", &http.to_string()]);
     demonstration.wait_for("From a second terminal");
     let dig = demonstration.wait_for("dig @");
+    let status = demonstration.wait_for(" status");
     let plan = demonstration.wait_for(" plan");
     let down = demonstration.wait_for(" host down kms3");
     let clear = demonstration.wait_for(" host clear kms3");
     let history = demonstration.wait_for(" history");
     let check = demonstration.wait_for(" check");
     demonstration.wait_for("Ctrl-C");
+    demonstration.wait_for(&format!("The status page: http://{http}/"));
+    assert!(page(http).starts_with("HTTP/1.1 200"), "{}", page(http));
+    let (code, seen) = run_printed(&newcomer, &status);
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("3 of 3 hosts up"), "{seen}");
     assert_eq!(newcomer.left_behind().len(), 1);
 
     let published = |host: &str| {
@@ -328,7 +349,7 @@ fn the_printed_commands_work_from_a_second_terminal_until_ctrl_c() {
 #[test]
 fn ctrl_c_within_the_story_fails_and_cleans_up() {
     let newcomer = Newcomer::new();
-    let mut demonstration = Demonstration::start(&newcomer);
+    let mut demonstration = Demonstration::start(&newcomer, &[]);
     demonstration.wait_for("1. The first host");
     demonstration.signal("INT");
     assert_eq!(demonstration.end(), Some(1));

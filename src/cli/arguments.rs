@@ -1,5 +1,6 @@
 //! Readers of single arguments; what they refuse is a usage error, told with an example.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::duration;
@@ -35,6 +36,20 @@ fn length(text: &str, word: &str, for_good: &str) -> Result<Duration, String> {
         ));
     }
     Ok(length)
+}
+
+/// An address of this machine that nobody else can reach.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
+    const EXAMPLE: &str = "example: --http 127.0.0.1:9686";
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_error| format!("\"{text}\" is not an IP address with a port; {EXAMPLE}"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "the demonstration is for this machine alone; {EXAMPLE}"
+        ));
+    }
+    Ok(address)
 }
 
 /// An operator's reason, on one line.

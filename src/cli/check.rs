@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::authority::{self, Difference};
-use crate::config::{Authority, Config, GssCredentials, Key, Mode, duration};
+use crate::config::{Authority, Config, Daemon, GssCredentials, Key, Mode, duration};
 use crate::exit::ExitStatus;
 use crate::model::{Check, Expect, Host, Zone};
 use crate::render::text::counted;
@@ -54,6 +54,7 @@ fn understood(config: &Config) -> String {
     };
     let _ = writeln!(out, "mode {mode}");
     let _ = writeln!(out, "state {}", config.daemon.state_dir.display());
+    let _ = writeln!(out, "http {}", http_text(&config.daemon));
     for (name, key) in &config.keys {
         let _ = writeln!(out, "key {name}: {}", key_text(key));
     }
@@ -86,6 +87,14 @@ fn understood(config: &Config) -> String {
         );
     }
     out
+}
+
+fn http_text(daemon: &Daemon) -> String {
+    match (daemon.http, &daemon.http_token) {
+        (None, _) => "none".to_owned(),
+        (Some(address), None) => address.to_string(),
+        (Some(address), Some(_token)) => format!("{address}, with a token"),
+    }
 }
 
 fn key_text(key: &Key) -> String {

@@ -11,6 +11,7 @@ use super::{DemoArgs, Failure, edge, setup};
 pub(super) fn run(arguments: &DemoArgs) -> Result<ExitStatus, Failure> {
     let settings = demo::Settings {
         once: arguments.once,
+        http: arguments.http,
         program: env::current_exe().unwrap_or_else(|_| PathBuf::from("srvkeeper")),
         layout: edge::layout(),
         print: edge::data,

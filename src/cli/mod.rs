@@ -24,8 +24,10 @@ mod probe;
 mod rollback;
 mod run;
 mod setup;
+mod status;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -145,6 +147,16 @@ Example: srvkeeper pause --for 4h --reason \"DNS migration\""
     /// End a pause before its time
     #[command(after_help = "Example: srvkeeper resume")]
     Resume,
+    /// Show what the running daemon knows: hosts, zones, what is held, overrides
+    #[command(
+        after_help = "Zones that ask for attention come first. Exits 0 when a daemon answered, whatever it says, and 1
+otherwise; `plan` and `history` need no daemon.
+
+Examples:
+  srvkeeper status
+  srvkeeper status --format json           what /api/v1/status answers"
+    )]
+    Status(StatusArgs),
     /// List what was changed in DNS, the newest first, or show all of one change
     #[command(after_help = "Examples:
   srvkeeper history --zone corp.example --limit 50
@@ -383,6 +395,13 @@ enum ListFormat {
 }
 
 #[derive(Debug, Args)]
+struct StatusArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Args)]
 struct HistoryArgs {
     /// The number of one change; all that is known of it is shown
     #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..), conflicts_with_all = ["zone", "limit"])]
@@ -494,6 +513,10 @@ struct DemoArgs {
     /// End after the story; exit status 0 only when every step was verified
     #[arg(long)]
     once: bool,
+
+    /// Serve the status page at this loopback address, such as 127.0.0.1:9686
+    #[arg(long, value_name = "ADDR", value_parser = arguments::loopback)]
+    http: Option<SocketAddr>,
 }
 
 /// How a command line ended, in the convention that it asked for.
@@ -585,6 +608,7 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::Host(command) => host::run(&config()?, command).map(End::from),
         Command::Pause(arguments) => pause::run(&config()?, arguments).map(End::from),
         Command::Resume => pause::resume(&config()?).map(End::from),
+        Command::Status(arguments) => status::run(&config()?, arguments).map(End::from),
         Command::History(arguments) => history::run(&config()?, arguments).map(End::from),
         Command::Rollback(arguments) => rollback::run(&config()?, arguments, bars).map(End::from),
         Command::Probe(arguments) => probe::run(file, arguments, bars).map(End::from),

@@ -1,7 +1,11 @@
-//! `[keys.NAME]` and what is built on them alone: `[authority]`.
+//! `[keys.NAME]` and what is built on them alone: `[authority]`; the bearer token of the status page.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
 
 use super::files::{self, PrivateFileError};
 use super::keyfile::{self, KeyFileError};
@@ -171,6 +175,58 @@ fn ccache_name(ccache: &str, folder: &Path) -> String {
         return ccache.to_owned();
     }
     folder.join(ccache).to_string_lossy().into_owned()
+}
+
+/// Octets of a bearer token: what cannot be guessed, and what fits a header.
+const TOKEN_LENGTH: RangeInclusive<usize> = 16..=512;
+
+/// The bearer token of the status page, and whether it needs one.
+pub(super) fn http_token(
+    section: &Section,
+    folder: &Path,
+    http: Option<SocketAddr>,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    let Some(file) = section.scope().text("http_token_file") else {
+        if let Some(address) = http.filter(|address| !address.ip().is_loopback())
+            && !section.has("http_token_file")
+        {
+            let text = format!(
+                "{} can be reached by others, and the status page asks nobody who they are; write \
+                \"127.0.0.1:{}\" and put a reverse proxy before it, or make a token and name its file: \
+                (umask 077; openssl rand -hex 32 > http.token), http_token_file = \"http.token\"",
+                address.ip(),
+                address.port()
+            );
+            section.error("http", text, problems);
+        }
+        return None;
+    };
+    let file = folder.join(file);
+    let text = match files::read_private(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            section.error("http_token_file", error.to_string(), problems);
+            return None;
+        }
+    };
+    let token = text.trim_end_matches(['\r', '\n']);
+    if !TOKEN_LENGTH.contains(&token.len()) || !token.bytes().all(|octet| octet.is_ascii_graphic())
+    {
+        // What stands there is not repeated.
+        let text = format!(
+            "{} is no token: one line of 16 to 512 letters, digits and signs; make one: (umask 077; openssl rand -hex 32 > {})",
+            file.display(),
+            files::shell_word(&file)
+        );
+        section.error("http_token_file", text, problems);
+        return None;
+    }
+    if http.is_none() && !section.has("http") {
+        let text = "is used by nothing, since there is no http = \"ADDRESS:PORT\"";
+        section.warning("http_token_file", text, problems);
+    }
+    Some(SecretString::from(token))
 }
 
 /// Checks the embedded primary's section.

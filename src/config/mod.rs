@@ -26,6 +26,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 pub use files::shell_word;
 use read::{Document, Part, Problems, Section};
 use table::Table;
@@ -76,8 +78,10 @@ pub struct Daemon {
     pub state_dir: PathBuf,
     /// Time between two full reconciles.
     pub interval: Duration,
-    /// Where the status page listens, a loopback address; `None`: nowhere.
+    /// Where the status page listens; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// The bearer token for API and metrics; there is one where `http` is no loopback address.
+    pub http_token: Option<SecretString>,
     /// Program and arguments run after a change; empty: none.
     pub on_change: Vec<String>,
     /// Program and arguments run on an alert; empty: none.
@@ -232,7 +236,7 @@ fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
     inventory::unused(&document, &servers, &zones, authority.as_ref(), problems);
     Config {
         file: file.to_owned(),
-        daemon: self::daemon(&daemon, folder),
+        daemon: self::daemon(&daemon, folder, problems),
         canary: health.scope().addresses("canary").to_vec(),
         defaults: inventory::defaults(&health, &record),
         keys: keys.loaded,
@@ -244,13 +248,16 @@ fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
     }
 }
 
-fn daemon(section: &Section, folder: &Path) -> Daemon {
+fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
     let scope = section.scope();
+    let http = scope.addresses("http").first().copied();
+    let http_token = keys::http_token(section, folder, http, problems);
     Daemon {
         mode: scope.word("mode").unwrap_or(Mode::Audit),
         state_dir: folder.join(scope.text("state_dir").unwrap_or_default()),
         interval: scope.duration("interval"),
-        http: scope.addresses("http").first().copied(),
+        http,
+        http_token,
         on_change: scope.texts("on_change"),
         on_alert: scope.texts("on_alert"),
     }

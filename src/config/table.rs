@@ -200,8 +200,8 @@ pub enum Purpose {
     Connect,
     /// We listen on it.
     Listen,
-    /// We listen on it, on loopback only.
-    ListenLocally,
+    /// We listen on it, for the status page.
+    ListenForPage,
 }
 
 /// What a key takes.
@@ -307,12 +307,22 @@ pub static KEYS: &[Spec] = &[
     Spec::new(
         Table::Daemon,
         "http",
-        Kind::Address(Purpose::ListenLocally),
+        Kind::Address(Purpose::ListenForPage),
         Omitted {
             means: "no status page",
             example: "\"127.0.0.1:9686\"",
         },
-        "Where the status page, API and metrics listen; loopback only.",
+        "Where the status page, API and metrics listen; elsewhere than on loopback with a token only.",
+    ),
+    Spec::new(
+        Table::Daemon,
+        "http_token_file",
+        Kind::Path,
+        Omitted {
+            means: "no token is asked for",
+            example: "\"http.token\"",
+        },
+        "The file with the bearer token for API and metrics, accessible by its owner only.",
     ),
     Spec::new(
         Table::Daemon,

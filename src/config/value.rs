@@ -103,7 +103,7 @@ impl Purpose {
         match self {
             Self::Connect => ([10, 0, 0, 53], 53).into(),
             Self::Listen => ([127, 0, 0, 1], 5353).into(),
-            Self::ListenLocally => ([127, 0, 0, 1], 9686).into(),
+            Self::ListenForPage => ([127, 0, 0, 1], 9686).into(),
         }
     }
 }
@@ -447,13 +447,6 @@ fn address(text: &str, purpose: Purpose) -> Result<SocketAddr, String> {
             SocketAddr::new(address.ip(), purpose.example().port())
         ));
     }
-    if purpose == Purpose::ListenLocally && !address.ip().is_loopback() {
-        return Err(format!(
-            "the status page listens on loopback only, for it asks nobody for a password; write \
-            \"127.0.0.1:{}\" and put a reverse proxy before it",
-            address.port()
-        ));
-    }
     Ok(address)
 }
 
@@ -537,8 +530,6 @@ daemon.interval = "0s"
     a duration of zero makes no sense here; write one such as "10s"
 daemon.state_dir = 1.5
     expected a path, found the number 1.5; an example is state_dir = "/var/lib/srvkeeper"
-daemon.http = "0.0.0.0:9686"
-    the status page listens on loopback only, for it asks nobody for a password; write "127.0.0.1:9686" and put a reverse proxy before it
 daemon.http = "127.0.0.1"
     "127.0.0.1" has no port; write "127.0.0.1:9686"
 daemon.on_change = "/bin/notify --all"

@@ -220,7 +220,8 @@ impl Hosts {
         }
     }
 
-    fn verdict(&self, index: usize, now: Timestamp) -> Verdict {
+    /// The verdict of the probes on one host, no override applied.
+    pub(super) fn verdict(&self, index: usize, now: Timestamp) -> Verdict {
         let (Some(host), Some(known)) = (self.config.hosts.get(index), self.known.get(index))
         else {
             return Verdict::unknown("not in the inventory");

@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 
 use super::alerts::{OpenAlerts, Scope};
 use super::batch::{Batch, Ground, Obstacle, Reconciled};
+use super::board::Board;
 use super::following::{self, Following};
 use super::hosts::Hosts;
 use super::polling::{Polling, Said};
@@ -64,6 +65,7 @@ pub(super) enum End {
 pub(super) struct Ears<'a> {
     pub(super) listener: &'a Listener<'a>,
     pub(super) hooks: &'a Hooks,
+    pub(super) board: &'a Board,
 }
 
 /// What outlives a configuration.
@@ -221,7 +223,10 @@ impl<'a> Keeper<'a> {
                 Some(kept) = self.kept.1.recv() => self.take_kept(kept),
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
-                copies = self.following.next() => following::tell(&copies),
+                copies = self.following.next() => {
+                    following::tell(&copies);
+                    self.ears.board.copies(&copies);
+                }
                 () = until(due) => self.walk_due(),
                 wait = of_option(&mut self.refresh) => {
                     self.refresh = None;
@@ -231,6 +236,7 @@ impl<'a> Keeper<'a> {
                 _ = keeping.tick() => self.keep(),
                 () = until(self.keep_at) => self.keep(),
             }
+            self.ears.board.publish();
         }
     }
 
@@ -281,10 +287,15 @@ impl<'a> Keeper<'a> {
             }
             Err(error) => debug!(host = %host.name(), "no sample: {error}"),
         }
+        self.ears.board.sample(index, &probed);
         if let Some(obstacle) = self.hosts.take(index, probed) {
             warn!(host = %host.name(), "could not be probed: {obstacle}");
         }
         self.evaluate(index);
+        let verdict = self.hosts.verdict(index, Timestamp::now());
+        self.ears
+            .board
+            .believe(&ground.config, index, verdict, &self.said.overrides);
         self.wake_those_who_waited(&format!("a sample of {}", host.name()));
     }
 
@@ -355,11 +366,14 @@ impl<'a> Keeper<'a> {
         for index in 0..self.hosts.len() {
             self.evaluate(index);
         }
+        self.show_hosts();
     }
 
     fn hear_operators(&mut self, said: Said) {
         let before = std::mem::replace(&mut self.said, said);
         self.watch_store(|watch, said| watch.reading.clone_from(&said.failure));
+        self.ears.board.hear(&self.said);
+        self.show_hosts();
         let changed = self.said.changed_hosts(&before);
         let config = Arc::clone(&self.ground.config);
         for (host, zones) in config.hosts.iter().zip(&self.zones_of) {
@@ -411,6 +425,7 @@ impl<'a> Keeper<'a> {
             actor: &done.actor,
         });
         self.show_status();
+        self.ears.board.walked(done);
     }
 
     fn tell_zone(&mut self, report: &ZoneReport, done: &Reconciled) {
@@ -499,6 +514,7 @@ impl<'a> Keeper<'a> {
     fn watch_store(&mut self, note: impl FnOnce(&mut StoreWatch, &Said)) {
         let (failed, withheld) = (self.store.is_broken(), self.store.obstacle().is_some());
         note(&mut self.store, &self.said);
+        self.ears.board.store(self.store.failure());
         let alerts = self.store.alert();
         if failed && alerts.is_none() {
             info!("the store works again");
@@ -532,6 +548,7 @@ impl<'a> Keeper<'a> {
     fn raise(&self, alerts: Vec<Alert>) {
         for alert in alerts {
             warn!(kind = %alert.kind, "{}", alert.text);
+            self.ears.board.alert(&alert);
             self.hook(hook::alert(&alert, Timestamp::now()), Hooks::alert);
         }
     }
@@ -596,6 +613,14 @@ impl<'a> Keeper<'a> {
         let ending = self.said.ending(Timestamp::now());
         let raised = self.alerts.update(Scope::Overrides, ending);
         self.raise(raised);
+        self.show_hosts();
+    }
+
+    /// Shows what is believed of every host now.
+    fn show_hosts(&self) {
+        let (config, probed) = (&self.ground.config, self.hosts.verdicts());
+        let board = self.ears.board;
+        board.believe_all(config, probed, &self.said.overrides);
     }
 
     /// Looks for a zone to be refreshed, unless one is being refreshed or it is too early.

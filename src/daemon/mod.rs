@@ -16,6 +16,7 @@
 
 mod alerts;
 mod batch;
+mod board;
 mod following;
 mod hosts;
 mod keeper;
@@ -31,6 +32,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -39,9 +41,11 @@ use crate::authority::{AuthorityError, AuthoritySettings, Primary};
 use crate::config::{self, Config, ConfigError, Key, Mode};
 use crate::exit::chain;
 use crate::hooks::Hooks;
-use crate::model::{Name, Verdict};
+use crate::http::{self, HttpError, Server, Token};
+use crate::model::{KeptSample, Name, Verdict};
 use crate::reconcile::ZoneReport;
 use crate::store::{Store, StoreError};
+use board::Board;
 use keeper::{Carried, Ears, End, Keeper};
 
 pub use signals::signals;
@@ -117,6 +121,9 @@ pub enum DaemonError {
         /// Its name.
         key: String,
     },
+    /// The status page is not served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// Nobody would hear the signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -133,9 +140,10 @@ pub async fn run(
 ) -> Result<(), DaemonError> {
     let store = Store::open(&config.daemon.state_dir)?;
     let _alone = store.lock_daemon()?;
-    if let Some(address) = config.daemon.http {
-        warn!(%address, "daemon.http is set, and this version serves no status page yet");
-    }
+    let board = Board::new(Timestamp::now());
+    board.configure(&config, may_write(&config, options));
+    board.remember(&kept_samples(&config));
+    let _server = start_server(&config, &board)?;
     let primary = start_primary(&config).await?;
     let mut carried = Carried {
         tracks: store.tracks().await?.into_iter().collect(),
@@ -148,6 +156,7 @@ pub async fn run(
         let ears = Ears {
             listener,
             hooks: &hooks,
+            board: &board,
         };
         let mut keeper = Keeper::start(
             Arc::clone(&config),
@@ -178,6 +187,7 @@ pub async fn run(
             hooks = start_hooks(&next);
         }
         config = next;
+        board.configure(&config, may_write(&config, options));
         cause = "reload";
     }
     hooks.finish(HOOKS_SHUTDOWN).await;
@@ -187,6 +197,31 @@ pub async fn run(
         warn!("the embedded primary did not stop within {PRIMARY_SHUTDOWN:?}");
     }
     Ok(())
+}
+
+/// Serves what the board says.
+fn start_server(config: &Config, board: &Board) -> Result<Server, DaemonError> {
+    let daemon = &config.daemon;
+    let settings = http::Settings {
+        listen: daemon.http,
+        token: daemon.http_token.clone().map(Token::new),
+        state_dir: daemon.state_dir.clone(),
+    };
+    let server = Server::start(settings, board.feed())?;
+    if let Some(address) = server.address() {
+        info!(%address, "serving the status page");
+    }
+    Ok(server)
+}
+
+/// The samples of the last hour, which are shown and decide nothing.
+fn kept_samples(config: &Config) -> Vec<KeptSample> {
+    let hour = SignedDuration::from_hours(1);
+    let since = Timestamp::now().checked_sub(hour).unwrap_or(Timestamp::MIN);
+    Store::read_samples(&config.daemon.state_dir, since).unwrap_or_else(|error| {
+        warn!("the last hour's samples are not shown: {}", chain(&error));
+        Vec::new()
+    })
 }
 
 fn start_hooks(config: &Config) -> Hooks {
@@ -251,10 +286,22 @@ fn reload(present: &Config) -> Option<Arc<Config>> {
 fn needs_restart(present: &Config, next: &Config) -> Option<&'static str> {
     if present.daemon.state_dir != next.daemon.state_dir {
         Some("daemon.state_dir")
+    } else if present.daemon.http != next.daemon.http {
+        Some("daemon.http")
+    } else if !same_token(present, next) {
+        Some("the token in daemon.http_token_file")
     } else if present.authority != next.authority {
         Some("[authority]")
     } else {
         None
+    }
+}
+
+fn same_token(present: &Config, next: &Config) -> bool {
+    let token = |config: &Config| config.daemon.http_token.clone().map(Token::new);
+    match (token(present), token(next)) {
+        (Some(present), Some(next)) => present.is(&next),
+        (present, next) => present.is_none() && next.is_none(),
     }
 }
 

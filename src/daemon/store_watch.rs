@@ -41,7 +41,8 @@ impl StoreWatch {
         })
     }
 
-    fn failure(&self) -> Option<&String> {
+    /// What is known to be wrong.
+    pub(super) fn failure(&self) -> Option<&String> {
         self.obstacle().or_else(|| self.walking.values().next())
     }
 }

@@ -20,6 +20,7 @@ mod stay;
 mod story;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ const LIMIT: Duration = Duration::from_secs(35);
 pub struct Settings {
     /// End after the story.
     pub once: bool,
+    /// Where the status page listens, a loopback address; `None`: nowhere.
+    pub http: Option<SocketAddr>,
     /// The program, for the commands to try.
     pub program: PathBuf,
     /// What the output can show.
@@ -165,7 +168,7 @@ pub async fn run(settings: &Settings) -> Result<(), DemoError> {
     // First of all: whatever is made from here on is removed on Ctrl-C, too.
     let mut interrupt = Interrupt::new()?;
     let folder = Folder::make()?;
-    let mut site = Site::open(&folder).await?;
+    let mut site = Site::open(&folder, settings.http).await?;
     let told = beside_the_daemon(&mut site, settings, &mut interrupt).await;
     site.close().await;
     told.and(folder.remove())

@@ -59,7 +59,10 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     /// Writes the files and starts the primary; no machine runs yet.
-    pub(super) async fn open(folder: &'a Folder) -> Result<Self, DemoError> {
+    pub(super) async fn open(
+        folder: &'a Folder,
+        http: Option<SocketAddr>,
+    ) -> Result<Self, DemoError> {
         let secret = make_key(folder)?;
         let zone = folder.write("corp.example.zone", &unpublished_zone())?;
         let machines = Machines::find().await?;
@@ -76,7 +79,12 @@ impl<'a> Site<'a> {
                 "the primary does not listen".to_owned(),
             ));
         };
-        let config = configure(folder, address, machines.port(), FIRST_INVENTORY)?;
+        let places = Places {
+            primary: address,
+            port: machines.port(),
+            http,
+        };
+        let config = configure(folder, places, FIRST_INVENTORY)?;
         Ok(Self {
             folder,
             primary,
@@ -105,8 +113,12 @@ impl<'a> Site<'a> {
 
     /// Writes the configuration with another inventory, for the daemon to read.
     pub(super) fn reconfigure(&mut self, inventory: &Inventory<'_>) -> Result<(), DemoError> {
-        let port = self.machines.port();
-        self.config = configure(self.folder, self.address, port, inventory)?;
+        let places = Places {
+            primary: self.address,
+            port: self.machines.port(),
+            http: self.config.daemon.http,
+        };
+        self.config = configure(self.folder, places, inventory)?;
         Ok(())
     }
 
@@ -212,17 +224,32 @@ fn unpublished_zone() -> String {
         .collect()
 }
 
+/// Where everything listens.
+#[derive(Clone, Copy)]
+struct Places {
+    primary: SocketAddr,
+    /// Of the machines.
+    port: u16,
+    /// The status page.
+    http: Option<SocketAddr>,
+}
+
 fn configure(
     folder: &Folder,
-    primary: SocketAddr,
-    port: u16,
+    places: Places,
     inventory: &Inventory<'_>,
 ) -> Result<Config, DemoError> {
-    let file = folder.write("srvkeeper.toml", &configuration(primary, port, inventory))?;
+    let file = folder.write("srvkeeper.toml", &configuration(places, inventory))?;
     Ok(config::load(&file)?)
 }
 
-fn configuration(primary: SocketAddr, port: u16, inventory: &Inventory<'_>) -> String {
+fn configuration(places: Places, inventory: &Inventory<'_>) -> String {
+    let Places {
+        primary,
+        port,
+        http,
+    } = places;
+    let http = http.map_or_else(String::new, |http| format!("http = \"{http}\"\n"));
     let canary = MACHINES
         .iter()
         .filter(|(machine, _address)| *machine == CANARY)
@@ -245,7 +272,7 @@ version = 1
 mode = "enforce"
 state_dir = "state"
 interval = "1s"
-
+{http}
 [record]
 port = {port}
 
@@ -283,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn the_configuration_says_nothing_to_warn_about() {
         let folder = Folder::make().unwrap();
-        let mut site = Site::open(&folder).await.unwrap();
+        let mut site = Site::open(&folder, None).await.unwrap();
         assert_eq!(site.config.warnings, []);
         assert_eq!(site.config.hosts.len(), 3);
         site.reconfigure(&[("kms1", "retired"), ("kms4", "active")])
@@ -296,7 +323,7 @@ mod tests {
     #[tokio::test]
     async fn the_zone_begins_without_a_record_and_a_stranger_can_add_one() {
         let folder = Folder::make().unwrap();
-        let site = Site::open(&folder).await.unwrap();
+        let site = Site::open(&folder, None).await.unwrap();
         assert_eq!(site.published().await.unwrap(), site.lines(&[]));
         site.add_past_srvkeeper("rogue", &[]).await.unwrap();
         assert_eq!(site.published().await.unwrap(), site.lines(&["rogue"]));

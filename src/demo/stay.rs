@@ -46,10 +46,14 @@ fn invitation(site: &Site<'_>, settings: &Settings) -> String {
     );
     let primary = site.primary();
     let owner = OWNER.trim_end_matches('.');
+    let page = settings.http.map_or_else(String::new, |http| {
+        format!("\nThe status page: http://{http}/\n")
+    });
     format!(
         "The daemon, the primary and the hosts stay up. From a second terminal, try:\n\
          \n  \
            dig @{} -p {} {owner} SRV\n  \
+           {program} status\n  \
            {program} plan\n  \
            {program} host down kms3\n  \
            {program} host clear kms3\n  \
@@ -60,7 +64,8 @@ fn invitation(site: &Site<'_>, settings: &Settings) -> String {
          \n  \
            kill kms2     and kms2 no longer answers: see what the daemon does\n  \
            start kms2    and it answers again\n  \
-           quit          or Ctrl-C: all ends, and {} goes\n",
+           quit          or Ctrl-C: all ends, and {} goes\n\
+         {page}",
         primary.ip(),
         primary.port(),
         site.folder().display()
@@ -113,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_typed_is_done() {
         let folder = Folder::make().unwrap();
-        let mut site = Site::open(&folder).await.unwrap();
+        let mut site = Site::open(&folder, None).await.unwrap();
         for (line, expected) in [
             ("  start   kms3 ", "kms3 answers"),
             ("kill kms3", "kms3 does not answer any more"),

@@ -328,6 +328,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            http: None,
             once: true,
             program: "srvkeeper".into(),
             layout: text::Layout {
@@ -341,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_should_not_be_there_ends_the_story() {
         let folder = Folder::make().unwrap();
-        let mut site = Site::open(&folder).await.unwrap();
+        let mut site = Site::open(&folder, None).await.unwrap();
         let settings = settings();
         // No daemon: nothing is ever told.
         let (_, mut heard) = mpsc::unbounded_channel();

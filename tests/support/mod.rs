@@ -21,6 +21,7 @@ mod corp;
 mod daemon;
 mod document;
 mod embedded;
+mod http;
 mod kdc;
 mod kms;
 mod knot;
@@ -42,6 +43,7 @@ pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published}
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use document::{block, blocks, document, replaced, with_addresses};
 pub(crate) use embedded::Embedded;
+pub(crate) use http::{Answer, Http, Stream};
 pub(crate) use kdc::{DEAD_REALM, HOST, Kdc, REALM, SERVICE, SILENT_REALM};
 pub(crate) use kms::Kms;
 pub(crate) use knot::Knot;

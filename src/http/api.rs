@@ -1,0 +1,340 @@
+//! What is answered under each path.
+
+use std::convert::Infallible;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::error;
+
+use super::answer::{Refusal, json, typed};
+use super::router::Shared;
+use super::stream::body;
+use crate::exit::chain;
+use crate::model::{ChangeId, Name};
+use crate::render::{self, text::Layout};
+use crate::status::{Order, Selection, Status, ZoneState, select};
+use crate::store::{HistoryQuery, Store};
+
+/// So many readings of the history go on at a time.
+pub(super) const READERS: usize = 2;
+
+/// So many answers with a plan are on their way at a time.
+pub(super) const PLANS: usize = 16;
+
+/// Changes in one answer.
+const MOST_CHANGES: u32 = 200;
+
+/// Changes in an answer to a question that does not say.
+const USUAL_CHANGES: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+
+/// A daemon whose loop has not turned for so long does not live.
+const ALIVE: SignedDuration = SignedDuration::from_secs(30);
+
+const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
+
+type Answer = Result<Response<Body>, Refusal>;
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+/// `/healthz`: something answers.
+pub(super) async fn alive() -> Response<Body> {
+    typed("text/plain; charset=utf-8", Body::from("alive\n"))
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    reasons: Vec<String>,
+}
+
+/// `/readyz`: the store can be used, and no zone was left alone for long.
+pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
+    let reasons = obstacles(&shared.newest(), Timestamp::now());
+    let ready = Ready {
+        ready: reasons.is_empty(),
+        reasons,
+    };
+    let mut response = json(text(serde_json::to_string(&ready).map_err(internal)?));
+    if !ready.ready {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+/// Why the daemon does not do what it is there for.
+fn obstacles(status: &Status, now: Timestamp) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(failure) = &status.store_failure {
+        reasons.push(format!("the store cannot be used: {failure}"));
+    }
+    if status.is_overdue(now) {
+        reasons.push("some zone was not looked at for over two intervals".to_owned());
+    } else if !status.zones.is_empty() && status.last_full_reconcile().is_none() {
+        reasons.push("not every zone was looked at yet".to_owned());
+    }
+    if now.duration_since(status.at) > ALIVE {
+        reasons.push(format!("the daemon has not moved since {:.0}", status.at));
+    }
+    reasons
+}
+
+/// `/metrics`: for Prometheus.
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let pieces = render::metrics::text(shared.newest(), Timestamp::now());
+    typed(
+        "text/plain; version=0.0.4; charset=utf-8",
+        in_pieces(pieces),
+    )
+}
+
+/// The question to `/api/v1/status`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatusQuery {
+    zone: Option<String>,
+    search: Option<String>,
+    problems: Option<String>,
+    state: Option<String>,
+    sort: Option<String>,
+    page: Option<usize>,
+    per_page: Option<usize>,
+    format: Option<String>,
+    width: Option<usize>,
+    color: Option<String>,
+    unicode: Option<String>,
+}
+
+/// `/api/v1/status`: everything that is known.
+pub(super) async fn status(State(shared): State<Arc<Shared>>, asked: Asked<StatusQuery>) -> Answer {
+    let Query(query) = asked.map_err(bad)?;
+    let selection = query.selection()?;
+    let (status, now) = (shared.newest(), Timestamp::now());
+    let page = select(&status, &selection);
+    match query.format.as_deref() {
+        None | Some("json") => {
+            let pieces = render::status::json(&status, page, now).map_err(internal)?;
+            Ok(json(in_pieces(pieces)))
+        }
+        Some("text") => {
+            let layout = Layout {
+                width: query.width.unwrap_or(80).clamp(40, 400),
+                unicode: yes("unicode", query.unicode.as_deref(), true)?,
+            };
+            let styled = render::status_text::text(&status, &page, now, layout);
+            let written = if yes("color", query.color.as_deref(), false)? {
+                styled
+            } else {
+                anstream::adapter::strip_str(&styled).to_string()
+            };
+            Ok(typed("text/plain; charset=utf-8", Body::from(written)))
+        }
+        Some(_) => Err(wrong("format", "json or text")),
+    }
+}
+
+impl StatusQuery {
+    fn selection(&self) -> Result<Selection, Refusal> {
+        let state = |word: &str| {
+            ZoneState::parse(word).ok_or_else(|| wrong("state", "the state of a zone"))
+        };
+        let order = |word: &str| {
+            Order::parse(word).ok_or_else(|| wrong("sort", "problems, name or changed"))
+        };
+        let zone = self.zone.as_deref().map(zone).transpose()?;
+        Ok(Selection {
+            search: self.search.as_deref().map(str::to_lowercase),
+            zone: zone.map(|zone| zone.to_string().to_lowercase()),
+            problems: yes("problems", self.problems.as_deref(), false)?,
+            state: self.state.as_deref().map(state).transpose()?,
+            order: self
+                .sort
+                .as_deref()
+                .map(order)
+                .transpose()?
+                .unwrap_or_default(),
+            page: at_least_one("page", self.page)?.unwrap_or(1),
+            per_page: at_least_one("per_page", self.per_page)?,
+        })
+    }
+}
+
+/// The question to `/api/v1/plan`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanQuery {
+    format: Option<String>,
+    page: Option<usize>,
+    per_page: Option<usize>,
+}
+
+/// The plan in JSON, of one generation of the status.
+#[derive(Debug)]
+pub(super) struct KeptPlan {
+    generation: u64,
+    json: Bytes,
+}
+
+/// `/api/v1/plan`: what the daemon would change, as `plan --format json` has it, or line by line.
+pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked<PlanQuery>) -> Answer {
+    let Query(query) = asked.map_err(bad)?;
+    match query.format.as_deref() {
+        None | Some("json") if query.page.is_some() || query.per_page.is_some() => {
+            Err(wrong("page", "used with format=lines only"))
+        }
+        None | Some("json") => {
+            let place = Arc::clone(&shared.plans).try_acquire_owned();
+            let place = place.map_err(|_full| {
+                let text = "too many read a plan; ask again later";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            })?;
+            // One at a time, and the same for all who ask before something changes.
+            let mut kept = shared.plan.lock().await;
+            let status = shared.newest();
+            if let Some(kept) = &*kept
+                && kept.generation == status.generation
+            {
+                return Ok(json(held(kept.json.clone(), place)));
+            }
+            let mut written = Vec::new();
+            render::json::plan(&status.plan(), &mut written).map_err(internal)?;
+            let written = Bytes::from(written);
+            *kept = Some(KeptPlan {
+                generation: status.generation,
+                json: written.clone(),
+            });
+            Ok(json(held(written, place)))
+        }
+        Some("lines") => {
+            let page = at_least_one("page", query.page)?.unwrap_or(1);
+            let per_page = at_least_one("per_page", query.per_page)?
+                .unwrap_or(100)
+                .min(1000);
+            let written = render::plan_lines::json(&shared.newest(), page, per_page);
+            Ok(json(text(written.map_err(internal)?)))
+        }
+        Some(_) => Err(wrong("format", "json or lines")),
+    }
+}
+
+/// The question to `/api/v1/history`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryAsked {
+    zone: Option<String>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// `/api/v1/history`: what was changed, the newest first.
+pub(super) async fn history(
+    State(shared): State<Arc<Shared>>,
+    asked: Asked<HistoryAsked>,
+) -> Answer {
+    let Query(asked) = asked.map_err(bad)?;
+    let limit = match asked.limit {
+        None => USUAL_CHANGES,
+        Some(limit) => NonZeroU32::new(limit)
+            .filter(|limit| limit.get() <= MOST_CHANGES)
+            .ok_or_else(|| wrong("limit", "from 1 to 200"))?,
+    };
+    let query = HistoryQuery {
+        zone: asked.zone.as_deref().map(zone).transpose()?,
+        before: asked.before.map(ChangeId),
+        limit,
+    };
+    let state_dir = shared.state_dir.clone();
+    let _turn = shared.readers.acquire().await.map_err(internal)?;
+    let read = move || {
+        let entries = Store::read_history(&state_dir, &query).map_err(|error| chain(&error))?;
+        let mut written = Vec::new();
+        render::history::json(entries.iter().map(Ok::<_, Infallible>), &mut written)
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>(written)
+    };
+    let read = tokio::task::spawn_blocking(read).await.map_err(internal)?;
+    let written = read.map_err(|failure| {
+        error!("the history was not answered: {failure}");
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, failure)
+    })?;
+    Ok(json(Body::from(written)))
+}
+
+/// `/api/v1/events`: what happens, as it happens.
+pub(super) async fn events(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answer {
+    let place = Arc::clone(&shared.watchers).try_acquire_owned();
+    let place = place.map_err(|_full| {
+        let text = "too many clients watch the events; ask again later";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
+    let last = headers.get("last-event-id");
+    let last = last.map(|id| id.to_str().unwrap_or_default());
+    let body = body(&shared.hub, shared.status.clone(), last, place);
+    Ok(typed("text/event-stream", body))
+}
+
+/// `/api/v1/openapi.json`: the description of all this.
+pub(super) async fn description() -> Response<Body> {
+    json(Body::from(DESCRIPTION))
+}
+
+/// Written as it is read, so that no client costs more memory than a piece.
+fn in_pieces(pieces: impl Iterator<Item = String> + Send + 'static) -> Body {
+    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+}
+
+/// A body that keeps its place until it was read, or the client is gone.
+fn held(body: Bytes, place: OwnedSemaphorePermit) -> Body {
+    let piece = move |(body, place): (Option<Bytes>, OwnedSemaphorePermit)| async {
+        let body = body?;
+        Some((Ok::<_, Infallible>(body), (None, place)))
+    };
+    Body::from_stream(stream::unfold((Some(body), place), piece))
+}
+
+fn text(mut line: String) -> Body {
+    line.push('\n');
+    Body::from(line)
+}
+
+fn yes(key: &str, value: Option<&str>, otherwise: bool) -> Result<bool, Refusal> {
+    match value {
+        None => Ok(otherwise),
+        Some("1" | "true" | "yes") => Ok(true),
+        Some("0" | "false" | "no") => Ok(false),
+        Some(_) => Err(wrong(key, "1 or 0")),
+    }
+}
+
+fn at_least_one(key: &str, value: Option<usize>) -> Result<Option<usize>, Refusal> {
+    match value {
+        Some(0) => Err(wrong(key, "1 or more")),
+        value => Ok(value),
+    }
+}
+
+fn zone(text: &str) -> Result<Name, Refusal> {
+    Name::parse_host(text).map_err(|_error| wrong("zone", "a domain name"))
+}
+
+fn wrong(key: &str, expected: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, format!("{key} must be {expected}"))
+}
+
+fn bad(rejection: QueryRejection) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, rejection.body_text())
+}
+
+fn internal(error: impl std::fmt::Display) -> Refusal {
+    error!("a request could not be answered: {error}");
+    Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the answer could not be written; the daemon's log says why",
+    )
+}

@@ -1,0 +1,157 @@
+//! Asks a running daemon by its socket.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::SOCKET;
+
+/// A daemon that says nothing for so long is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A line of an answer's head or of its chunks.
+const LONGEST_LINE: u64 = 8 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("no daemon runs with the state directory {}; start one with `srvkeeper run`", .0.display())]
+    Absent(PathBuf),
+    /// Somebody listens, and not for us.
+    #[error(
+        "{} belongs to the daemon's user; ask as that user or as root",
+        .0.display()
+    )]
+    Denied(PathBuf),
+    /// The way to it fails.
+    #[error("the daemon cannot be asked by {}", socket.display())]
+    Socket {
+        /// The socket.
+        socket: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The daemon refused.
+    #[error("the daemon answered {status}: {text}")]
+    Refused {
+        /// The status.
+        status: String,
+        /// What it said.
+        text: String,
+    },
+}
+
+/// What the daemon of this state directory answers to a GET of this path; blocks.
+pub fn ask(state_dir: &Path, path: &str) -> Result<Vec<u8>, AskError> {
+    let socket = state_dir.join(SOCKET);
+    let failed = |source| AskError::Socket {
+        socket: socket.clone(),
+        source,
+    };
+    let stream = UnixStream::connect(&socket).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            AskError::Absent(state_dir.to_owned())
+        }
+        io::ErrorKind::PermissionDenied => AskError::Denied(socket.clone()),
+        _ => failed(source),
+    })?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+    write!(
+        &stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .map_err(failed)?;
+    let (status, body) = answer(BufReader::new(stream)).map_err(failed)?;
+    if status.starts_with("200") {
+        return Ok(body);
+    }
+    let text = String::from_utf8_lossy(&body).trim().to_owned();
+    Err(AskError::Refused { status, text })
+}
+
+/// The status and the whole body; an answer that was cut off is an error.
+fn answer(mut from: impl BufRead) -> io::Result<(String, Vec<u8>)> {
+    let first = line(&mut from)?;
+    let status = first
+        .strip_prefix("HTTP/1.1 ")
+        .ok_or_else(|| strange(&first))?;
+    let mut length = None;
+    loop {
+        let header = line(&mut from)?.to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = Some(value.trim().parse().map_err(|_| strange(&header))?);
+        }
+    }
+    let mut body = Vec::new();
+    match length {
+        Some(length) => exactly(&mut from, length, &mut body)?,
+        // The server sends either a length or chunks.
+        None => loop {
+            let size = line(&mut from)?;
+            let size = u64::from_str_radix(&size, 16).map_err(|_| strange(&size))?;
+            exactly(&mut from, size, &mut body)?;
+            line(&mut from)?;
+            if size == 0 {
+                break;
+            }
+        },
+    }
+    Ok((status.to_owned(), body))
+}
+
+fn exactly(from: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> io::Result<()> {
+    match from.take(length).read_to_end(body)? {
+        read if read as u64 == length => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn line(from: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    from.take(LONGEST_LINE).read_line(&mut line)?;
+    match line.strip_suffix("\r\n") {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn strange(line: &str) -> io::Error {
+    io::Error::other(format!("\"{}\" is no answer", line.escape_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str) -> Option<String> {
+        let (_status, body) = answer(text.as_bytes()).ok()?;
+        String::from_utf8(body).ok()
+    }
+
+    #[test]
+    fn whole_answers_are_read_and_others_are_not() {
+        for (text, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", Some("ab")),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nA\r\n0123456789\r\n0\r\n\r\n",
+                Some("ab0123456789"),
+            ),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab", None),
+            ("HTTP/1.1 200 OK\r\n\r\n2\r\nab\r\n", None),
+            ("HTTP/1.1 200 OK\r\n\r\n5\r\nab", None),
+            ("HTTP/1.1 200 OK\r\n\r\nxyz\r\n", None),
+            ("HTTP/1.1 200 OK\r\n", None),
+            ("SSH-2.0\r\n\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(body(text).as_deref(), expected, "{text}");
+        }
+    }
+}
