@@ -1,0 +1,229 @@
+//! The status page: what its clients cost the daemon, and how fast it answers.
+//!
+//! ```text
+//! cargo bench --bench http -- load [TRANSITIONS]     40, without and with clients
+//! cargo bench --bench http -- view [ZONES]           2000
+//! ```
+//!
+//! **load**: one of three hosts dies and lives again, in turn, first with nobody watching, then with
+//! 200 clients on the event stream and 50 requests a second. Measured is what the daemon's log says:
+//! from the line of the verdict to the line of the primary's NOERROR. Of each event its way to a
+//! client: from the time in the event to the time at which all of it was read, on the same clock.
+//!
+//! **view**: a daemon with so many zones, all looked at. Measured is the page with its script, its
+//! style and the first hundred zones, one after the other on connections of their own; all zones; and
+//! the metrics.
+//!
+//! Needs what tests/run installs. Without arguments it prints this usage and does nothing.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measurement"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use support::{Bind, Daemon, Http, Kms, Knot, Site, ZoneText, dig, eventually, unused_address};
+
+const USAGE: &str = "usage: http load [TRANSITIONS] | view [ZONES]";
+const ZONE: &str = "corp.example.";
+const OWNER: &str = "_vlmcs._tcp.corp.example.";
+const WATCHERS: usize = 200;
+const REQUESTS_PER_SECOND: u32 = 50;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let number = |default: usize| {
+        let given = arguments.get(1).map(|text| text.parse());
+        given.map_or(default, |parsed| parsed.expect(USAGE))
+    };
+    match arguments.first().map(String::as_str) {
+        Some("load") => {
+            load(number(40), false);
+            load(number(40), true);
+        }
+        Some("view") => view(number(2000)),
+        _ => println!("{USAGE}"),
+    }
+}
+
+fn load(transitions: usize, with_clients: bool) {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let mut hosts: Vec<Kms> = (0..3).map(|_| Kms::start()).collect();
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address)
+        .zone(ZONE)
+        .policy("max_removals = 1000000")
+        .daemon(&format!("http = \"{}\"", http.0));
+    for (host, number) in hosts.iter().zip(1..) {
+        site = site.host(&name(number), host);
+    }
+    site.health = "rise = 2\nfall = 3\ninterval = \"300ms\"\ntimeout = \"300ms\"".to_owned();
+    let mut daemon = Daemon::start(&site, &[]);
+    eventually(|| dig(primary.address, OWNER, "SRV").len(), 3);
+    let clients = with_clients.then(|| Clients::start(http));
+    let mut committed = Vec::new();
+    for transition in 0..transitions {
+        daemon.read_log();
+        let state = if transition % 2 == 0 {
+            hosts[0].stop();
+            "down"
+        } else {
+            hosts[0].restart();
+            "up"
+        };
+        let verdict = time_of(&daemon.wait_for(&format!("host={} state={state}", name(1))));
+        let answered = time_of(&daemon.wait_for("update answered"));
+        committed.push(milliseconds(verdict, answered));
+    }
+    let who = if with_clients {
+        "with clients"
+    } else {
+        "nobody watches"
+    };
+    println!("{who}, {transitions} transitions, in milliseconds:");
+    tell("verdict to NOERROR", committed);
+    if let Some(clients) = clients {
+        let (events, answers) = clients.stop();
+        tell("event to client", events);
+        tell("status answered", answers);
+    }
+}
+
+/// Those who watch, and one who asks.
+struct Clients {
+    stop: Arc<AtomicBool>,
+    events: mpsc::Receiver<f64>,
+    asking: thread::JoinHandle<Vec<f64>>,
+}
+
+impl Clients {
+    fn start(http: Http) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, events) = mpsc::channel();
+        for _watcher in 0..WATCHERS {
+            let (mut stream, tell, stop) = (http.events(""), tell.clone(), Arc::clone(&stop));
+            // Ends with the daemon, at the latest.
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let (event, data) = stream.next();
+                    let now = Timestamp::now();
+                    let time = data["time"].as_str().and_then(|time| time.parse().ok());
+                    if let (false, Some(time)) = (event == "heartbeat", time) {
+                        let _ = tell.send(milliseconds(time, now));
+                    }
+                }
+            });
+        }
+        let asks = Arc::clone(&stop);
+        let asking = thread::spawn(move || {
+            let mut took = Vec::new();
+            let mut next = Instant::now();
+            while !asks.load(Ordering::Relaxed) {
+                next += Duration::from_secs(1) / REQUESTS_PER_SECOND;
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+                let begin = Instant::now();
+                assert_eq!(http.get("/api/v1/status").status, 200);
+                took.push(begin.elapsed().as_secs_f64() * 1_000.0);
+            }
+            took
+        });
+        Self {
+            stop,
+            events,
+            asking,
+        }
+    }
+
+    fn stop(self) -> (Vec<f64>, Vec<f64>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let answers = self.asking.join().unwrap();
+        (self.events.try_iter().collect(), answers)
+    }
+}
+
+fn view(zones: usize) {
+    let names: Vec<String> = (0..zones).map(|zone| format!("z{zone}.example.")).collect();
+    let texts: Vec<ZoneText> = names.iter().map(|zone| ZoneText::new(zone)).collect();
+    let primary = Knot::start(&texts);
+    let host = Kms::start();
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address)
+        .host(&name(1), &host)
+        .daemon(&format!("http = \"{}\"", http.0));
+    site.mode = "audit";
+    for zone in &names {
+        site = site.zone(zone);
+    }
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("serving the status page");
+    eventually(
+        || http.json("/api/v1/status?per_page=1")["totals"]["pending"].clone(),
+        zones.into(),
+    );
+    println!("{zones} zones, in milliseconds:");
+    let first = [
+        "/",
+        "/app.js",
+        "/app.css",
+        "/api/v1/status?page=1&per_page=100",
+    ];
+    for (what, paths) in [
+        ("first view", &first[..]),
+        ("all zones", &["/api/v1/status"]),
+        ("the plan", &["/api/v1/plan"]),
+        ("metrics", &["/metrics"]),
+    ] {
+        let mut size = 0;
+        let took = (0..20).map(|_time| {
+            let begin = Instant::now();
+            size = paths.iter().map(|path| http.get(path).body.len()).sum();
+            begin.elapsed().as_secs_f64() * 1_000.0
+        });
+        tell(what, took.collect());
+        println!("  {:<22} {:.1} kB", "", size as f64 / 1_000.0);
+    }
+}
+
+fn tell(what: &str, mut values: Vec<f64>) {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    println!(
+        "  {what:<22} p50 {:6.2}  p90 {:6.2}  p99 {:6.2}  max {:6.2}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+/// The time at the begin of a line of the log.
+fn time_of(line: &str) -> Timestamp {
+    let time = line.split_whitespace().next().unwrap_or_default();
+    time.parse()
+        .expect("a line of the log begins with its time")
+}
+
+fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64() * 1_000.0
+}
+
+fn name(number: usize) -> String {
+    format!("kms{number}.corp.example.")
+}
