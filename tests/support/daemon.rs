@@ -1,5 +1,6 @@
 //! A daemon of an installation, and the events that a test waits for.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -114,6 +115,14 @@ impl Daemon {
             1,
         );
         pid.trim().to_owned()
+    }
+
+    /// The most memory that it has had so far, in mebibytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().unwrap() / 1024
     }
 
     /// Sends a signal, such as `HUP`.
