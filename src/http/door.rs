@@ -5,13 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::{HeaderMap, Method, StatusCode, Version, header, request};
 
 use super::answer::Refusal;
+use super::page;
 use super::token::Token;
 
 /// The longest path with its query.
 const LONGEST_URI: usize = 4096;
 
-/// What can be had without a token: it tells nothing, and a browser cannot send one for a page.
-const OPEN: [&str; 4] = ["/", "/app.js", "/app.css", "/healthz"];
+/// What can be had without a token, besides the page's files: it tells nothing.
+const OPEN: &str = "/healthz";
 
 /// The way a request came.
 #[derive(Debug, Clone)]
@@ -42,7 +43,8 @@ impl Door {
                 check_host(request, address.ip())?;
             }
             if let Some(token) = token
-                && !OPEN.contains(&request.uri.path())
+                && request.uri.path() != OPEN
+                && !page::has(request.uri.path())
                 && !presents(&request.headers, token)
             {
                 return refuse(

@@ -1,28 +1,212 @@
-"use strict";
-// Texts come from the network: only textContent is written.
-const row = (cells) => {
-  const tr = document.createElement("tr");
-  for (const cell of cells) {
-    tr.appendChild(document.createElement("td")).textContent = cell;
+// The page: what is asked when, and what is shown of it.
+import { Refused, ask, coalesced, hasToken, setToken } from "./api.js";
+import * as connection from "./connection.js";
+import { by, command, copying, say, show } from "./dom.js";
+import { LIMIT, historyFailed, showHistory } from "./history.js";
+import { showHosts, wireHosts } from "./hosts.js";
+import { Stream } from "./live.js";
+import { showOverrides } from "./overrides.js";
+import { PLAN_PER_PAGE, showPlan } from "./plan.js";
+import { count } from "./time.js";
+import { showTodo } from "./todo.js";
+import { showVerdict } from "./verdict.js";
+import { readView, writeView } from "./view.js";
+import { PER_PAGE, showZones, wireZones } from "./zones.js";
+
+/** Samples are no events; they are asked for so often. */
+const EVERY = 10_000;
+
+const view = readView();
+let generation = null;
+/** The newest generation that the stream told of. */
+let heard = null;
+let planPage = 1;
+let historyZone = null;
+let turns = 0;
+let isLoaded = false;
+
+const status = coalesced(() => guarded(async () => {
+  const { search, state, problems, sort, page } = view;
+  const wanted = { page, per_page: PER_PAGE, sort, search, state, problems: problems ? 1 : null };
+  const isWhole = !search && !state && page === 1 && sort === "problems";
+  const [answer, first] = await Promise.all([ask("status", wanted), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 6 })]);
+  // Zones went meanwhile.
+  if (page > answer.page.pages) {
+    view.page = answer.page.pages;
+    status();
   }
-  return tr;
-};
-const fill = (id, rows) => document.getElementById(id).replaceChildren(...rows.map(row));
-const say = (id, text) => { document.getElementById(id).textContent = text; };
+  render(answer, (first ?? answer).zones.filter((zone) => zone.level !== "ok"));
+  if (generation !== answer.generation) {
+    generation = answer.generation;
+    plan();
+    history();
+  }
+  // Something happened between the answer and the begin of the stream.
+  if (heard > generation) status();
+}));
 
-async function load() {
-  const answer = await fetch("api/v1/status?page=1&per_page=100");
-  if (!answer.ok) { say("state", `the daemon answered ${answer.status}`); return; }
-  const status = await answer.json();
-  say("verdict", `${status.verdict.level}: ${status.verdict.text}`);
-  say("state", `as of ${status.at}`);
-  fill("hosts", status.hosts.map((h) => [h.host, h.state + (h.forced ? " (forced)" : ""), h.reason]));
-  fill("zones", status.zones.map((z) => [z.zone, z.state, z.published.map((r) => r.target).join(" ")]));
+const plan = coalesced(() => guarded(async () => {
+  const answer = await ask("plan", { format: "lines", page: planPage, per_page: PLAN_PER_PAGE });
+  if (planPage > answer.page.pages) {
+    planPage = answer.page.pages;
+    plan();
+  }
+  showPlan(answer, by("mode").textContent === "audit", (page) => {
+    planPage = page;
+    plan();
+  });
+}));
+
+const history = coalesced(() => guarded(async () => {
+  try {
+    const found = [];
+    // The pages that were opened, one after the other: what is newer moves them.
+    for (let turn = 0, before = null; turn <= turns; turn += 1) {
+      const { changes } = await ask("history", { zone: historyZone, limit: LIMIT, before });
+      found.push(...changes);
+      if (changes.length < LIMIT) {
+        return showHistory(found, { zone: historyZone, hasMore: false, all: () => changesOf(null) });
+      }
+      before = changes.at(-1).id;
+    }
+    showHistory(found, { zone: historyZone, hasMore: true, all: () => changesOf(null) });
+  } catch (problem) {
+    if (!(problem instanceof Refused) || problem.status === 401) throw problem;
+    historyFailed(problem.message);
+  }
+}));
+
+function changesOf(zone) {
+  historyZone = zone;
+  turns = 0;
+  history();
+  if (zone !== null) by("history-title").scrollIntoView({ block: "start" });
 }
 
-const events = new EventSource("api/v1/events");
-for (const name of ["host", "zones", "override", "pause", "alert", "copies", "configured", "resync", "heartbeat"]) {
-  events.addEventListener(name, load);
+function render(answer, problems) {
+  show(by("main"), true);
+  showVerdict(answer);
+  showTodo(answer, problems, () => choose("problems"));
+  showHosts(answer);
+  showZones(answer, view);
+  showOverrides(answer);
+  connection.shown(answer);
+  if (!isLoaded) {
+    isLoaded = true;
+    performance.mark("shown");
+  }
 }
-events.onerror = () => say("state", "the connection is lost: what stands here is old");
-load();
+
+/** What goes wrong is shown: the token is asked for, or the banner says it. */
+async function guarded(load) {
+  try {
+    await load();
+  } catch (problem) {
+    if (problem instanceof Refused && problem.status === 401) signIn(problem.message);
+    else if (problem instanceof Refused) connection.answered(problem.message);
+    // A network that fails is the stream's to tell; should that not have noticed, it looks again.
+    else if (problem instanceof TypeError || problem.name === "TimeoutError") connection.isLost() || stream.connect();
+    else throw problem;
+  }
+}
+
+const stream = new Stream({
+  open() {
+    heard = null;
+    connection.open();
+    if (isLoaded) status();
+  },
+  event(name, data) {
+    if (name !== "heartbeat") return status();
+    heard = data.generation;
+    if (isLoaded && heard !== generation) status();
+  },
+  lost: connection.gone,
+  refused(problem) {
+    if (problem.status === 401) signIn(problem.message);
+    else connection.streamRefused(problem.message);
+  },
+});
+
+function signIn(why) {
+  const isFirst = by("sign-in").hidden;
+  show(by("sign-in"), true);
+  show(by("main"), false);
+  say(by("sign-in-problem"), hasToken() ? `That is not it: ${why}` : "");
+  if (isFirst) by("token").focus();
+}
+
+function wire() {
+  by("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    setToken(by("token").value.trim());
+    by("token").value = "";
+    enter();
+  });
+  by("forget").addEventListener("click", () => {
+    setToken(null);
+    location.reload();
+  });
+  by("try-now").addEventListener("click", () => stream.connect());
+  window.addEventListener("online", () => stream.connect());
+  by("filter").addEventListener("submit", (event) => event.preventDefault());
+  let typing = null;
+  by("search").addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => look({ search: by("search").value.trim() }), 120);
+  });
+  by("order").addEventListener("change", () => look({ sort: by("order").value }));
+  for (const button of document.querySelectorAll("[data-sort]")) {
+    button.addEventListener("click", () => look({ sort: button.dataset.sort }));
+  }
+  by("history-more").addEventListener("click", () => {
+    turns += 1;
+    history();
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest?.("input, select, textarea");
+    if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      by("search").focus();
+      by("search").select();
+    }
+  });
+  document.addEventListener("visibilitychange", () => document.hidden || (status(), connection.tell()));
+  wireHosts();
+  wireZones({ choose, changesOf, turn: (page) => look({ page }) });
+  copying();
+  by("explain").replaceChildren(command("srvkeeper", "explain", "0xC004F074"));
+}
+
+/** Shows these zones, from the first page on unless it says which. */
+function look(wanted) {
+  Object.assign(view, { page: 1 }, wanted);
+  by("order").value = view.sort;
+  writeView(view);
+  status();
+}
+
+/** Zones in one state, with problems, or all of them. */
+function choose(state, isAnew = false) {
+  if (isAnew) by("search").value = "";
+  look({ state: state === "problems" ? null : state, problems: state === "problems", search: isAnew ? "" : view.search });
+}
+
+function enter() {
+  show(by("sign-in"), false);
+  show(by("forget"), hasToken());
+  status();
+  stream.connect();
+}
+
+wire();
+by("search").value = view.search;
+by("order").value = view.sort;
+enter();
+setInterval(() => {
+  connection.tell();
+  if (!document.hidden) count();
+}, 1000);
+setInterval(() => {
+  if (!document.hidden && !connection.isLost() && by("sign-in").hidden) status();
+}, EVERY);

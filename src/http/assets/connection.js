@@ -1,0 +1,87 @@
+// Whether what is shown is true: connected, lost, or old. It never claims more than it knows.
+import { el, by, renew, say, show } from "./dom.js";
+import { clock, local, now, span } from "./time.js";
+
+/** A daemon that works makes its status anew each second, and the page asks every ten. */
+const STALE = 30_000;
+
+let lost = null;
+let refused = null;
+let problem = null;
+/** When the shown status was so, by the daemon's clock. */
+let at = null;
+
+/** Takes the status that is shown now. */
+export function shown(status) {
+  at = status.at;
+  problem = null;
+  tell();
+}
+
+/** The stream is open. */
+export function open() {
+  lost = refused = null;
+  tell();
+}
+
+/** The connection is gone: since when, and when it is tried again. */
+export function gone(what) {
+  lost = what;
+  tell();
+}
+
+/** The daemon gives no stream, and says why; it is asked again and again. */
+export function streamRefused(why) {
+  lost = null;
+  refused = why;
+  tell();
+}
+
+/** The daemon answered something else than its status. */
+export function answered(why) {
+  problem = why;
+  tell();
+}
+
+/** Whether events come. */
+export const isLost = () => lost !== null;
+
+/** Shows how it stands; to be called each second. */
+export function tell() {
+  const age = at === null ? 0 : now() - Date.parse(at);
+  const isStale = at !== null && age > STALE;
+  const isOld = lost !== null || problem !== null || isStale;
+  document.body.classList.toggle("old", isOld && at !== null);
+  show(by("last-known"), isOld);
+  show(by("banner"), isOld);
+  if (isOld) banner(age, isStale);
+  say(by("connection"), lost ? "Connection lost" : problem ? "No status" : isStale ? "Stale" : refused ? "Asking every 10 s" : at ? "Live" : "Connecting");
+  by("connection").className = isOld ? "bad" : refused ? "warn" : "ok";
+  by("connection").title = refused ?? "";
+  renew(by("as-of"), at, () => (at ? ["as of ", clock(at)] : []));
+}
+
+function banner(age, isStale) {
+  if (lost) say(by("banner-text"), `Connection lost since ${local(lost.since)}.`);
+  else if (problem) say(by("banner-text"), `The daemon does not give its status: ${problem}`);
+  else if (isStale) say(by("banner-text"), "The data is stale: the daemon answers, but does not move. Restart it, and keep its log.");
+  say(by("banner-age"), at === null ? "Nothing is known yet." : `What you see is ${seconds(age)} old.`);
+  const left = lost ? Math.ceil((lost.next - Date.now()) / 1000) : 0;
+  say(by("banner-next"), !lost ? "" : left > 0 ? `Trying again in ${left} s.` : "Trying again.");
+}
+
+/** To the second for a while, since people watch it count. */
+function seconds(age) {
+  const whole = Math.max(0, Math.floor(age / 1000));
+  return whole < 600 ? `${whole} ${whole === 1 ? "second" : "seconds"}` : span(age);
+}
+
+/** The tab's title and icon tell the verdict, too. */
+export function tab(level, sign) {
+  document.title = `${sign} ${level} \u2013 srvkeeper`;
+  const colour = { ok: "2a9d5c", warning: "d29922", critical: "d1363f" }[level] ?? "7a8594";
+  const shape = level === "ok" ? "%3Ccircle cx='8' cy='8' r='7'" : level === "warning" ? "%3Cpath d='M8 1 15 15H1z'" : "%3Cpath d='M1 1h14v14H1z'";
+  const icon = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E${shape} fill='%23${colour}'/%3E%3C/svg%3E`;
+  const link = document.querySelector("link[rel=icon]");
+  if (link.getAttribute("href") !== icon) link.replaceWith(el("link", { rel: "icon", href: icon }));
+}

@@ -1,0 +1,161 @@
+// The zones of one page, as the daemon filters and sorts them.
+import { by, command, el, keep, prose, renew, say, show } from "./dom.js";
+import { pages } from "./pages.js";
+import { clock, counting } from "./time.js";
+import { nextOf, whyOf } from "./todo.js";
+import { ZONE_STATES, grouped, zoneState, zoneWord } from "./words.js";
+
+/** Zones on a page. */
+export const PER_PAGE = 50;
+
+const opened = new Set();
+let act = {};
+
+/** `actions`: `turn(page)`, `choose(state)`, `changesOf(zone)`. */
+export function wireZones(actions) {
+  act = actions;
+}
+
+export function showZones(status, view) {
+  const { page, totals, zones } = status;
+  say(by("zones-count"), page.total === totals.zones ? grouped(totals.zones) : `${grouped(page.total)} of ${grouped(totals.zones)}`);
+  states(totals, view);
+  for (const button of document.querySelectorAll("#zones [data-sort]")) {
+    const order = { problems: "descending", name: "ascending", changed: "descending" }[button.dataset.sort];
+    button.closest("th").setAttribute("aria-sort", view.sort === button.dataset.sort ? order : "none");
+  }
+  show(by("zones"), zones.length > 0);
+  show(by("zones-empty"), zones.length === 0);
+  renew(by("zones-empty"), [totals.zones, page.pages, view], () => empty(totals, view));
+  keep(by("zones"), zones, { key: (zone) => `${zone.zone} ${zone.owner}`, make, update });
+  pages(by("zones-pages"), page, "zone", act.turn);
+}
+
+function empty(totals, view) {
+  if (totals.zones === 0) return "No zones are configured.";
+  const clear = el("button", { type: "button", click: () => act.choose(null, true), "data-focus": "clear" }, "Show all zones");
+  if (view.problems && !view.search) return ["No zone asks for attention. ", clear];
+  return ["No zone fits this filter. ", clear];
+}
+
+function states(totals, view) {
+  const of = (state) => totals[state.replace("-", "_")];
+  const present = ZONE_STATES.filter((state) => of(state) > 0 || view.state === state);
+  renew(by("states"), [present.map(of), present, totals.zones, totals.problems, view.state, view.problems], () => [
+    chip("all", totals.zones, !view.state && !view.problems, null),
+    chip("problems", totals.problems, view.problems, "problems"),
+    present.map((state) => chip(zoneWord(state), of(state), view.state === state, state)),
+  ]);
+}
+
+const chip = (word, number, isPressed, choice) => el("button",
+  { type: "button", class: "chip", "aria-pressed": String(Boolean(isPressed)), "data-focus": `chip ${word}`, click: () => act.choose(choice) },
+  word, " ", el("span", { class: "chip-count" }, grouped(number)));
+
+function make(zone) {
+  const cell = (label, of = "td", more = {}) => el(of, { role: of === "th" ? "rowheader" : "cell", "data-label": label, ...more });
+  const number = { class: "number" };
+  const id = `zone ${zone.zone} ${zone.owner}`;
+  const row = el("tr", { role: "row" },
+    cell("State"), cell("Zone", "th", { scope: "row" }), cell("Published"), cell("Missing", "td", number), cell("Held", "td", number),
+    cell("Foreign", "td", number), cell("Name servers"), cell("Serial", "td", number), cell("Last success"), cell("Last change"));
+  const body = el("tbody", { role: "rowgroup" }, row);
+  body.newest = zone;
+  body.toggle = () => {
+    if (!opened.delete(id)) opened.add(id);
+    update(body, body.newest);
+  };
+  body.isOpen = () => opened.has(id);
+  return body;
+}
+
+function update(body, zone) {
+  body.newest = zone;
+  const isOpen = body.isOpen();
+  const [state, name, published, missing, held, foreign, servers, serial, success, change] = body.rows[0].cells;
+  body.className = `${zone.level === "ok" ? "" : "loud"} ${isOpen ? "open" : ""}`;
+  renew(state, [zone.state, zone.level], () => zoneState(zone));
+  renew(name, [zone, isOpen], () => nameOf(zone, isOpen, body.toggle));
+  renew(published, [zone.published, zone.state], () => publishedOf(zone));
+  count(missing, zone.missing.length);
+  count(held, zone.held.length - zone.contested, zone.contested);
+  count(foreign, zone.foreign.length);
+  renew(servers, zone.name_servers, () => serversOf(zone.name_servers));
+  renew(serial, zone.serial, () => (zone.serial === null ? el("span", { class: "dim" }, "\u2013") : String(zone.serial)));
+  renew(success, zone.last_success, () => (zone.last_success ? counting("ago", zone.last_success) : el("span", { class: "dim" }, "never")));
+  renew(change, zone.last_change, () => changeOf(zone.last_change));
+  if (isOpen && !body.rows[1]) body.append(el("tr", { role: "row", class: "detail" }, el("td", { role: "cell", colspan: 10 })));
+  if (!isOpen) body.rows[1]?.remove();
+  else renew(body.rows[1].cells[0], zone, () => detail(zone));
+}
+
+function nameOf(zone, isOpen, toggle) {
+  const service = zone.owner.endsWith(`.${zone.zone}`) ? zone.owner.slice(0, -zone.zone.length - 1) : zone.owner;
+  const why = zone.level === "ok" ? [] : whyOf(zone);
+  return [
+    el("button", { type: "button", class: "toggle", "aria-expanded": String(isOpen), click: toggle, "data-focus": `zone ${zone.owner}` },
+      el("span", { class: "turn", "aria-hidden": "true" }), el("span", { class: "name" }, zone.zone)),
+    service === "_vlmcs._tcp" ? null : el("span", { class: "dim" }, ` ${service}`),
+    why.length && !isOpen ? el("span", { class: "reason" }, why) : null,
+  ];
+}
+
+/** So many targets are named in the table. */
+const TARGETS = 4;
+
+function publishedOf({ published, state }) {
+  if (state === "unread" || state === "unreadable") return el("span", { class: "dim" }, "not known");
+  if (!published.length) return el("strong", null, "none");
+  const targets = [...new Set(published.map((record) => record.target))];
+  const more = targets.length > TARGETS ? `and ${targets.length - TARGETS} more` : null;
+  return [el("span", { class: "many" }, String(published.length)),
+    el("span", { class: "targets" }, targets.slice(0, TARGETS).map((target) => [el("span", { class: "name" }, target), " "]), more)];
+}
+
+function count(cell, number, contested = 0) {
+  renew(cell, [number, contested], () => [
+    el("span", { class: number ? "look" : "dim" }, String(number)),
+    contested ? el("span", { class: "look" }, ` + ${contested} contested`) : null,
+  ]);
+}
+
+function serversOf(servers) {
+  if (!servers) return el("span", { class: "dim", title: "The other name servers are asked after an update." }, "\u2013");
+  if (servers.error) return el("span", { class: "look", title: servers.error }, "not known");
+  const all = servers.agreeing === servers.total;
+  if (servers.total === 0) return el("span", { class: "dim" }, "no other");
+  return el("span", { class: all ? "" : "look" }, all ? `all ${servers.total} agree` : `${servers.agreeing} of ${servers.total} agree`);
+}
+
+function changeOf(change) {
+  if (!change) return el("span", { class: "dim", title: "since the daemon began" }, "none");
+  const word = change.outcome === "applied" ? null : el("span", { class: "look" }, ` ${change.outcome}`);
+  return [counting("ago", change.at), word];
+}
+
+const RECORD = ({ priority, weight, port, target }) => [`${priority} ${weight} ${port} `, el("span", { class: "name" }, target)];
+
+function detail(zone) {
+  const list = (title, items) => (items.length ? el("div", null, el("h3", null, title), el("ul", null, items)) : null);
+  const why = whyOf(zone);
+  return [
+    zone.level === "ok" ? null : el("p", { class: "wide" }, why.length ? [...why, ". "] : null, el("span", { class: "next" }, nextOf(zone))),
+    list(zone.ttl === null ? "Published" : `Published, TTL ${zone.ttl} s`, zone.published.map((record) => el("li", null, RECORD(record)))),
+    list("Missing", zone.missing.map((record) => el("li", null, RECORD(record)))),
+    list("Held", zone.held.map(({ change, guard, text }) => el("li", null,
+      change.type, " ", RECORD(change.after ?? change.before), el("span", { class: "reason" }, prose(`${guard}: ${text}`))))),
+    list("Foreign", zone.foreign.map(({ record, text }) => el("li", null, RECORD(record), el("span", { class: "reason" }, text)))),
+    list("Name servers", (zone.name_servers?.servers ?? []).map((server) => el("li", { class: server.state === "agrees" ? null : "look" },
+      el("span", { class: "name" }, server.name ?? server.address ?? "?"), ` ${server.state}`, server.serial === null ? "" : `, serial ${server.serial}`,
+      server.text ? el("span", { class: "reason" }, server.text) : null))),
+    list("Looked at", [
+      zone.server ? el("li", null, "at ", el("span", { class: "name" }, zone.server)) : null,
+      el("li", null, zone.last_attempt ? ["last attempt ", clock(zone.last_attempt)] : "not yet"),
+      zone.last_success ? el("li", null, "last success ", clock(zone.last_success)) : null,
+      zone.last_change ? el("li", null, "last change ", clock(zone.last_change.at), ` by ${zone.last_change.actor}: ${zone.last_change.outcome}`,
+        el("span", { class: "reason" }, zone.last_change.text)) : null,
+    ].filter(Boolean)),
+    el("p", { class: "wide" }, command("srvkeeper", "plan", zone.zone), " ",
+      el("button", { type: "button", "data-focus": `changes ${zone.owner}`, click: () => act.changesOf(zone.zone) }, "Its changes below")),
+  ];
+}
