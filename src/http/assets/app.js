@@ -85,6 +85,7 @@ function changesOf(zone) {
 
 function render(answer, problems) {
   show(by("main"), true);
+  show(by("parts"), true);
   showVerdict(answer);
   showTodo(answer, problems, () => choose("problems"));
   showHosts(answer);
@@ -132,6 +133,7 @@ function signIn(why) {
   const isFirst = by("sign-in").hidden;
   show(by("sign-in"), true);
   show(by("main"), false);
+  show(by("parts"), false);
   say(by("sign-in-problem"), hasToken() ? `That is not it: ${why}` : "");
   if (isFirst) by("token").focus();
 }

@@ -52,7 +52,7 @@ function update(body, host) {
   body.className = host.state === "up" || host.role === "retired" ? "" : "loud";
   renew(state, [host.state, host.forced, host.role], () => hostState(host));
   renew(name, [host.host, host.role, host.port, host.reason, host.obstacle, host.override?.until], () => nameOf(host));
-  renew(since, host.since, () => (host.since ? [counting("for", host.since), " ", el("span", { class: "dim" }, clock(host.since))] : el("span", { class: "dim" }, "not known")));
+  renew(since, host.since, () => (host.since ? [counting("for", host.since), el("span", { class: "dim below" }, clock(host.since))] : el("span", { class: "dim" }, "not known")));
   renew(hour, [host.hour, host.probed, host.role], () => hourOf(host));
   renew(answers, [host.latest?.took_seconds, host.latest?.passed, host.answers.mean_seconds], () => answersOf(host));
 }
@@ -70,7 +70,7 @@ function nameOf(host) {
 
 function answersOf({ latest, answers }) {
   if (!latest) return el("span", { class: "dim" }, "\u2013");
-  const mean = answers.mean_seconds === null ? null : el("span", { class: "dim" }, ` mean ${milliseconds(answers.mean_seconds)}`);
+  const mean = answers.mean_seconds === null ? null : el("span", { class: "dim below" }, `mean ${milliseconds(answers.mean_seconds)}`);
   return [latest.passed ? milliseconds(latest.took_seconds) : el("span", { class: "none" }, "no answer"), mean];
 }
 

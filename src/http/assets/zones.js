@@ -6,7 +6,7 @@ import { nextOf, whyOf } from "./todo.js";
 import { ZONE_STATES, grouped, zoneState, zoneWord } from "./words.js";
 
 /** Zones on a page. */
-export const PER_PAGE = 50;
+export const PER_PAGE = 25;
 
 const opened = new Set();
 let act = {};
@@ -59,8 +59,9 @@ function make(zone) {
   const row = el("tr", { role: "row" },
     cell("State"), cell("Zone", "th", { scope: "row" }), cell("Published"), cell("Missing", "td", number), cell("Held", "td", number),
     cell("Foreign", "td", number), cell("Name servers"), cell("Serial", "td", number), cell("Last success"), cell("Last change"));
-  const body = el("tbody", { role: "rowgroup" }, row);
-  body.newest = zone;
+  const below = el("td", { role: "cell", colspan: 9 });
+  const body = el("tbody", { role: "rowgroup" }, row, el("tr", { role: "row", class: "note", hidden: true }, el("td", { role: "cell" }), below));
+  body.below = below;
   body.toggle = () => {
     if (!opened.delete(id)) opened.add(id);
     update(body, body.newest);
@@ -75,30 +76,35 @@ function update(body, zone) {
   const [state, name, published, missing, held, foreign, servers, serial, success, change] = body.rows[0].cells;
   body.className = `${zone.level === "ok" ? "" : "loud"} ${isOpen ? "open" : ""}`;
   renew(state, [zone.state, zone.level], () => zoneState(zone));
-  renew(name, [zone, isOpen], () => nameOf(zone, isOpen, body.toggle));
+  renew(name, isOpen, () => nameOf(zone, isOpen, body.toggle));
   renew(published, [zone.published, zone.state], () => publishedOf(zone));
   count(missing, zone.missing.length);
   count(held, zone.held.length - zone.contested, zone.contested);
   count(foreign, zone.foreign.length);
+  servers.classList.toggle("zero", !zone.name_servers);
+  change.classList.toggle("zero", !zone.last_change);
   renew(servers, zone.name_servers, () => serversOf(zone.name_servers));
   renew(serial, zone.serial, () => (zone.serial === null ? el("span", { class: "dim" }, "\u2013") : String(zone.serial)));
   renew(success, zone.last_success, () => (zone.last_success ? counting("ago", zone.last_success) : el("span", { class: "dim" }, "never")));
   renew(change, zone.last_change, () => changeOf(zone.last_change));
-  if (isOpen && !body.rows[1]) body.append(el("tr", { role: "row", class: "detail" }, el("td", { role: "cell", colspan: 10 })));
-  if (!isOpen) body.rows[1]?.remove();
-  else renew(body.rows[1].cells[0], zone, () => detail(zone));
+  const why = zone.level === "ok" || isOpen ? [] : whyOf(zone);
+  renew(body.below, [isOpen, isOpen ? zone : why.length && whyKey(zone)], () => {
+    if (isOpen) return el("div", { class: "detail" }, detail(zone));
+    return why.length ? el("span", { class: "reason" }, why) : null;
+  });
+  show(body.rows[1], isOpen || why.length > 0);
 }
 
 function nameOf(zone, isOpen, toggle) {
   const service = zone.owner.endsWith(`.${zone.zone}`) ? zone.owner.slice(0, -zone.zone.length - 1) : zone.owner;
-  const why = zone.level === "ok" ? [] : whyOf(zone);
   return [
     el("button", { type: "button", class: "toggle", "aria-expanded": String(isOpen), click: toggle, "data-focus": `zone ${zone.owner}` },
       el("span", { class: "turn", "aria-hidden": "true" }), el("span", { class: "name" }, zone.zone)),
     service === "_vlmcs._tcp" ? null : el("span", { class: "dim" }, ` ${service}`),
-    why.length && !isOpen ? el("span", { class: "reason" }, why) : null,
   ];
 }
+
+const whyKey = ({ error, held, obstacle, pending, name_servers }) => [error, held, obstacle, pending, name_servers];
 
 /** So many targets are named in the table. */
 const TARGETS = 4;
@@ -113,6 +119,8 @@ function publishedOf({ published, state }) {
 }
 
 function count(cell, number, contested = 0) {
+  // A phone leaves it out.
+  cell.classList.toggle("zero", number + contested === 0);
   renew(cell, [number, contested], () => [
     el("span", { class: number ? "look" : "dim" }, String(number)),
     contested ? el("span", { class: "look" }, ` + ${contested} contested`) : null,
