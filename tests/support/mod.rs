@@ -17,6 +17,7 @@
 
 mod address;
 mod bind;
+mod browser;
 mod corp;
 mod daemon;
 mod document;
@@ -40,6 +41,7 @@ mod unbound;
 
 pub(crate) use address::unused_address;
 pub(crate) use bind::{Bind, Control};
+pub(crate) use browser::Browser;
 pub(crate) use corp::{OWNER, ZONE, history, holding, lines, outcomes, published};
 pub(crate) use daemon::{Daemon, eventually};
 pub(crate) use document::{block, blocks, document, replaced, with_addresses};

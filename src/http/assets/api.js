@@ -2,7 +2,7 @@
 import { setClock } from "./time.js";
 
 const KEY = "srvkeeper-token";
-const PATIENCE = 10_000;
+const PATIENCE = 8_000;
 
 let token = null;
 try {
@@ -33,10 +33,15 @@ export class Refused extends Error {
   }
 }
 
+/** No answer came. */
+export class Unreachable extends Error {}
+
 /** The answer to GET, which has to be 200. */
 export async function get(path, { headers = {}, signal } = {}) {
   const authorization = token === null ? {} : { Authorization: `Bearer ${token}` };
-  const answer = await fetch(path, { headers: { ...headers, ...authorization }, signal, cache: "no-store" });
+  const answer = await fetch(path, { headers: { ...headers, ...authorization }, signal, cache: "no-store" }).catch((problem) => {
+    throw new Unreachable(problem.message);
+  });
   if (answer.ok) return answer;
   throw new Refused(answer.status, await reason(answer));
 }
@@ -55,7 +60,10 @@ export async function ask(path, parameters = {}) {
   const query = new URLSearchParams(set).toString();
   const answer = await get(`api/v1/${path}${query && `?${query}`}`, { signal: AbortSignal.timeout(PATIENCE) });
   setClock(answer.headers.get("date"));
-  return answer.json();
+  const text = await answer.text().catch((problem) => {
+    throw new Unreachable(problem.message);
+  });
+  return JSON.parse(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 // The page: what is asked when, and what is shown of it.
-import { Refused, ask, coalesced, hasToken, setToken } from "./api.js";
+import { Refused, Unreachable, ask, coalesced, hasToken, setToken } from "./api.js";
 import * as connection from "./connection.js";
 import { by, command, copying, say, show } from "./dom.js";
 import { LIMIT, historyFailed, showHistory } from "./history.js";
@@ -29,7 +29,7 @@ const status = coalesced(() => guarded(async () => {
   const { search, state, problems, sort, page } = view;
   const wanted = { page, per_page: PER_PAGE, sort, search, state, problems: problems ? 1 : null };
   const isWhole = !search && !state && page === 1 && sort === "problems";
-  const [answer, first] = await Promise.all([ask("status", wanted), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 6 })]);
+  const [answer, first] = await Promise.all([ask("status", wanted), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 5 })]);
   // Zones went meanwhile.
   if (page > answer.page.pages) {
     view.page = answer.page.pages;
@@ -105,8 +105,7 @@ async function guarded(load) {
   } catch (problem) {
     if (problem instanceof Refused && problem.status === 401) signIn(problem.message);
     else if (problem instanceof Refused) connection.answered(problem.message);
-    // A network that fails is the stream's to tell; should that not have noticed, it looks again.
-    else if (problem instanceof TypeError || problem.name === "TimeoutError") connection.isLost() || stream.connect();
+    else if (problem instanceof Unreachable) connection.isLost() || stream.broken();
     else throw problem;
   }
 }
@@ -131,6 +130,7 @@ const stream = new Stream({
 
 function signIn(why) {
   const isFirst = by("sign-in").hidden;
+  connection.locked();
   show(by("sign-in"), true);
   show(by("main"), false);
   show(by("parts"), false);

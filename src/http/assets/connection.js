@@ -8,6 +8,7 @@ const STALE = 30_000;
 let lost = null;
 let refused = null;
 let problem = null;
+let isLocked = false;
 /** When the shown status was so, by the daemon's clock. */
 let at = null;
 
@@ -15,6 +16,7 @@ let at = null;
 export function shown(status) {
   at = status.at;
   problem = null;
+  isLocked = false;
   tell();
 }
 
@@ -43,6 +45,13 @@ export function answered(why) {
   tell();
 }
 
+/** Nothing is shown without the token. */
+export function locked() {
+  lost = refused = problem = at = null;
+  isLocked = true;
+  tell();
+}
+
 /** Whether events come. */
 export const isLost = () => lost !== null;
 
@@ -55,10 +64,19 @@ export function tell() {
   show(by("last-known"), isOld);
   show(by("banner"), isOld);
   if (isOld) banner(age, isStale);
-  say(by("connection"), lost ? "Connection lost" : problem ? "No status" : isStale ? "Stale" : refused ? "Asking every 10 s" : at ? "Live" : "Connecting");
+  say(by("connection"), word(isStale));
   by("connection").className = isOld ? "bad" : refused ? "warn" : "ok";
   by("connection").title = refused ?? "";
   renew(by("as-of"), at, () => (at ? ["as of ", clock(at)] : []));
+}
+
+function word(isStale) {
+  if (isLocked) return "Token needed";
+  if (lost) return "Connection lost";
+  if (problem) return "No status";
+  if (isStale) return "Stale";
+  if (refused) return "Asking every 10 s";
+  return at === null ? "Connecting" : "Live";
 }
 
 function banner(age, isStale) {

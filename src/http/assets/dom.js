@@ -100,8 +100,9 @@ function copyable(text) {
 export function prose(text) {
   return text.split("`").map((piece, index) => {
     if (index % 2 === 0) return piece;
-    // A word in capitals stands for something: that is to be filled in, not to be copied.
-    const isWhole = piece.startsWith("srvkeeper ") && !/\b[A-Z]{1,}\b/.test(piece);
+    // A word in capitals stands for something: that is to be filled in, not to be copied. And nothing
+    // that means more than itself to a shell: names from DNS can stand in a text, too.
+    const isWhole = /^srvkeeper [\w.:/ -]+$/.test(piece) && !/\b[A-Z]+\b/.test(piece);
     return isWhole ? copyable(piece) : el("code", null, piece);
   });
 }

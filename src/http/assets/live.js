@@ -3,74 +3,93 @@ import { Refused, get } from "./api.js";
 
 /** The daemon says something every 15 seconds. */
 const SILENCE = 40_000;
+/** A connection takes no longer. */
+const PATIENCE = 8_000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
 /**
  * Listens until the page is closed. `ears` are told of `open`, `event(name, data)`,
- * `lost({ since, next })` and `refused(problem)`; the times are those at which it was noticed and at
+ * `lost({ since, next })` and `refused(problem)`; the times are those since which it is so and at
  * which it is tried again.
  */
 export class Stream {
   #ears;
   #lastId = null;
   #wait = FIRST_WAIT;
+  /** Since when nothing comes. */
   #since = null;
+  /** When something was heard last. */
+  #heard = Date.now();
   #timer = null;
   #reading = null;
 
   constructor(ears) {
     this.#ears = ears;
+    setInterval(() => {
+      if (this.#reading && Date.now() - this.#heard > SILENCE) this.broken();
+    }, 1000);
+  }
+
+  /** Something else found that nobody answers: this connection is none, even if it is still open. */
+  broken() {
+    this.#leave();
+    this.#again(this.#heard);
   }
 
   /** Connects, at once. Whatever was before is left. */
   async connect() {
-    clearTimeout(this.#timer);
-    this.#reading?.abort();
+    this.#leave();
     const reading = (this.#reading = new AbortController());
-    let heard = Date.now();
-    let timedOut = false;
-    const watchdog = setInterval(() => {
-      if (Date.now() - heard > SILENCE) {
-        timedOut = true;
-        reading.abort();
-      }
-    }, 1000);
+    const isLeft = () => this.#reading !== reading;
+    const tooLate = setTimeout(() => isLeft() || this.broken(), PATIENCE);
     try {
       const headers = { Accept: "text/event-stream", ...(this.#lastId && { "Last-Event-ID": this.#lastId }) };
       const answer = await get("api/v1/events", { headers, signal: reading.signal });
-      heard = Date.now();
+      clearTimeout(tooLate);
+      this.#heard = Date.now();
       this.#since = null;
       this.#ears.open();
-      await this.#read(answer.body.getReader(), () => (heard = Date.now()));
+      await this.#read(answer.body.getReader());
       throw new TypeError("the stream ended");
     } catch (problem) {
-      // Another connect has begun: that one tells.
-      if (this.#reading !== reading) return;
-      if (problem instanceof Refused && problem.status === 401) return this.#ears.refused(problem);
-      if (problem instanceof Refused) this.#ears.refused(problem);
-      this.#again(problem, timedOut ? heard : Date.now());
+      if (isLeft()) return;
+      this.#leave();
+      if (!(problem instanceof Refused)) return this.#again(Date.now());
+      this.#ears.refused(problem);
+      // Without the token there is nothing to try again.
+      if (problem.status !== 401) this.#later();
     } finally {
-      clearInterval(watchdog);
+      clearTimeout(tooLate);
     }
   }
 
-  #again(problem, since) {
+  #leave() {
+    clearTimeout(this.#timer);
+    this.#reading?.abort();
+    this.#reading = null;
+  }
+
+  #again(since) {
     this.#since ??= since;
-    // Not all at once when the daemon is back.
+    this.#ears.lost({ since: this.#since, next: this.#later() });
+  }
+
+  #later() {
+    // Not all pages at once when the daemon is back.
     const wait = this.#wait * (0.8 + 0.4 * Math.random());
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
     this.#timer = setTimeout(() => this.connect(), wait);
-    if (!(problem instanceof Refused)) this.#ears.lost({ since: this.#since, next: Date.now() + wait });
+    return Date.now() + wait;
   }
 
-  async #read(reader, hear) {
+  async #read(reader) {
     const decoder = new TextDecoder();
     let text = "";
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      hear();
+      this.#heard = Date.now();
       this.#wait = FIRST_WAIT;
       text += decoder.decode(value, { stream: true });
       const blocks = text.split("\n\n");

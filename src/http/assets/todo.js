@@ -4,7 +4,7 @@ import { clock } from "./time.js";
 import { LEVELS, counted, gravest, zoneWord } from "./words.js";
 
 /** So many hosts and zones are named; of the others their number. */
-const NAMED = 6;
+const NAMED = 5;
 
 /** Shows them; `problems` are zones that ask for attention, and `more` leads to all of these. */
 export function showTodo(status, problems, more) {
@@ -61,8 +61,10 @@ const asks = (host) => isWrong(host) || Boolean(host.obstacle);
 
 function hosts(status) {
   const wrong = status.hosts.filter(asks);
+  // Where zones are short of hosts, this is why: it comes before them.
+  const level = status.totals.short > 0 ? "critical" : "warning";
   const items = wrong.slice(0, NAMED).map((host) => ({
-    level: "warning",
+    level,
     what: isWrong(host)
       ? [name(host.host), ` is ${host.state}`, host.forced ? " (forced)" : "", host.since ? [" since ", clock(host.since)] : ""]
       : [name(host.host), " cannot be probed"],
@@ -72,7 +74,7 @@ function hosts(status) {
       : [command("srvkeeper", "probe", host.host), " asks it once more, from here."],
   }));
   if (wrong.length > NAMED) {
-    items.push({ level: "warning", what: `${counted(wrong.length - NAMED, "more host")} below`, next: [command("srvkeeper", "probe"), " asks all of them."] });
+    items.push({ level, what: `${counted(wrong.length - NAMED, "more host")} below`, next: [command("srvkeeper", "probe"), " asks all of them."] });
   }
   return items;
 }

@@ -1,0 +1,626 @@
+//! The status page in a real browser, with a real daemon behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use support::{
+    Bind, Browser, Daemon, Http, Kms, Knot, Primary, Site, ZONE, ZoneText, eventually, lines,
+    published, unused_address,
+};
+
+const KMS1: &str = "kms1.corp.example.";
+const KMS2: &str = "kms2.corp.example.";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn site(primary: &Primary, first: &Kms, second: &Kms, more: &str) -> (Site, Http) {
+    let http = unused_address();
+    let mut site = Site::with_primary(primary.address)
+        .host(KMS1, first)
+        .host(KMS2, second)
+        .zone(ZONE)
+        .daemon(&format!("http = \"{http}\"\n{more}"));
+    site.health = "rise = 1\nfall = 2\ninterval = \"200ms\"\ntimeout = \"200ms\"".to_owned();
+    (site, Http(http))
+}
+
+fn serving(site: &Site) -> Daemon {
+    let mut daemon = Daemon::start(site, &[]);
+    daemon.wait_for("serving the status page");
+    daemon
+}
+
+fn origin(http: Http) -> String {
+    format!("http://{}/", http.0)
+}
+
+/// Opens the page and waits until it shows something and listens.
+fn opened(browser: &mut Browser, http: Http) {
+    browser.open(&origin(http));
+    browser.wait_until(
+        "!document.querySelector('#main').hidden && document.querySelector('#connection').innerText === 'Live'",
+    );
+}
+
+/// An expression: the row of a table that begins with this name has this text.
+fn row_has(table: &str, name: &str, text: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#{table} tbody')].some((body) => \
+         body.querySelector('th .name').innerText === {name:?} && body.innerText.includes({text:?}))"
+    )
+}
+
+/// Nothing was complained of, and nobody but the daemon was asked.
+#[track_caller]
+fn expect_clean(browser: &mut Browser, http: Http) {
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    expect_no_stranger(browser, http);
+}
+
+#[track_caller]
+fn expect_no_stranger(browser: &mut Browser, http: Http) {
+    let ours = origin(http);
+    let strangers: Vec<String> = browser
+        .requests()
+        .into_iter()
+        .filter(|address| {
+            !address.starts_with(&ours) && !address.starts_with("data:image/svg+xml,")
+        })
+        .collect();
+    assert!(strangers.is_empty(), "{strangers:#?}");
+}
+
+#[test]
+fn it_shows_what_the_api_says_and_asks_nobody_else() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    eventually(
+        || http.json("/api/v1/status")["verdict"]["level"].clone(),
+        json!("ok"),
+    );
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    let status = http.json("/api/v1/status");
+    assert_eq!(
+        browser.text("#verdict-text"),
+        status["verdict"]["text"].as_str().unwrap()
+    );
+    assert_eq!(browser.text("#verdict-level"), "OK");
+    let numbers = browser.value(
+        "Object.fromEntries([...document.querySelectorAll('#numbers > div')].map((pair) => \
+         [pair.querySelector('dt').innerText, pair.querySelector('dd').innerText]))",
+    );
+    let records = &status["totals"]["records"];
+    assert_eq!(
+        numbers,
+        json!({
+            "Hosts up": "2 of 2",
+            "Zones in sync": "1 of 1",
+            "Records published": records["published"].to_string(),
+            "Missing": "0", "Pending": "0", "Held": "0", "Contested": "0", "Foreign": "0",
+        })
+    );
+    for host in [KMS1, KMS2] {
+        browser.wait_until(&row_has("hosts", host, "up"));
+    }
+    let serial = status["zones"][0]["serial"].to_string();
+    for text in ["in sync", KMS1, KMS2, &serial] {
+        browser.wait_until(&row_has("zones", ZONE, text));
+    }
+    assert!(
+        browser
+            .text("#overrides")
+            .contains("No overrides are in force")
+    );
+    assert!(browser.text("#plan").contains("Nothing is pending"));
+    assert!(browser.text("#todo").contains("Nothing."));
+    // The exact time stands behind each that is shown.
+    let exact = browser.value("document.querySelector('#hosts time').title");
+    assert_eq!(exact, status["hosts"][0]["since"]);
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
+#[test]
+fn a_host_that_dies_is_shown_without_a_reload() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    browser.value("window.untouched = true");
+    browser.wait_until(&row_has("hosts", KMS2, "up"));
+
+    second.stop();
+    browser.wait_until(&row_has("hosts", KMS2, "down"));
+    browser.wait_until("document.querySelector('#history li').innerText.includes('host-down: ')");
+    assert_eq!(published(&primary), lines(&["kms1"]));
+    browser.wait_until("document.querySelector('#zones tbody .many').innerText === '1'");
+    let change = browser.text("#history li");
+    for text in [
+        KMS2,
+        "applied",
+        "run: ",
+        "srvkeeper history ",
+        "srvkeeper rollback ",
+    ] {
+        assert!(change.contains(text), "{text} in {change}");
+    }
+    assert_eq!(browser.text("#verdict-level"), "Warning");
+    let next = browser.text("#todo");
+    assert!(next.contains(&format!("srvkeeper probe {KMS2}")), "{next}");
+    browser.wait_until("document.title.includes('warning')");
+    // Its last hour is told in words, too.
+    let told = browser.told();
+    let hours = told
+        .iter()
+        .filter(|(_, name)| name.starts_with("Last hour: "));
+    assert!(
+        hours.clone().any(|(_, name)| !name.contains(" 0 failed")),
+        "{hours:?}"
+    );
+
+    second.restart();
+    browser.wait_until(&row_has("hosts", KMS2, "up"));
+    browser.wait_until("document.querySelector('#history li').innerText.includes('host-up: ')");
+    assert_eq!(published(&primary), lines(&["kms1", "kms2"]));
+
+    site.run(&["host", "down", KMS2, "--for", "2h", "--reason", "patching"])
+        .expect(0);
+    browser.wait_until(&row_has("hosts", KMS2, "forced"));
+    let word = browser.text("#overrides");
+    for text in [KMS2, "down", "patching", "left", "srvkeeper host clear "] {
+        assert!(word.contains(text), "{text} in {word}");
+    }
+    site.run(&["host", "clear", KMS2]).expect(0);
+    browser.wait_until("document.querySelector('#overrides').innerText.startsWith('No overrides')");
+    assert_eq!(browser.value("window.untouched"), json!(true));
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
+#[test]
+fn two_thousand_zones_are_filtered_sorted_and_turned_by_keyboard() {
+    let names: Vec<String> = (0..1998).map(|zone| format!("z{zone}.example.")).collect();
+    let record = format!("0 0 1688 {KMS1}");
+    let mut texts: Vec<ZoneText> = names
+        .iter()
+        .map(|name| ZoneText::new(name).srv(3600, &[&record]))
+        .collect();
+    texts.push(ZoneText::new("empty.example."));
+    let primary = Knot::start(&texts);
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address)
+        .trusted_host(KMS1, "")
+        .zone("empty.example.")
+        // Nobody serves it.
+        .zone("nowhere.example.")
+        .daemon(&format!("http = \"{}\"", http.0));
+    site.mode = "audit";
+    for name in &names {
+        site = site.zone(name);
+    }
+    let daemon = serving(&site);
+    let totals = || {
+        let totals = http.json("/api/v1/status?per_page=1")["totals"].take();
+        ["in_sync", "pending", "unreadable"].map(|state| totals[state].as_u64().unwrap())
+    };
+    eventually(totals, [1998, 1, 1]);
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    let zones = |browser: &mut Browser| -> Vec<String> {
+        let names =
+            "[...document.querySelectorAll('#zones tbody th .name')].map((name) => name.innerText)";
+        serde_json::from_value(browser.value(names)).unwrap()
+    };
+    let shown = |zones: &str, count: usize| {
+        format!(
+            "document.querySelector('#zones-count').innerText === {zones:?} && document.querySelectorAll('#zones tbody').length === {count}"
+        )
+    };
+    browser.wait_until(&shown("2000", 25));
+    assert_eq!(
+        zones(&mut browser)[..2],
+        ["nowhere.example.", "empty.example."]
+    );
+    let next = browser.text("#todo");
+    assert!(next.contains("srvkeeper plan nowhere.example."), "{next}");
+    assert!(next.contains("srvkeeper apply empty.example."), "{next}");
+
+    browser.press("/");
+    assert_eq!(browser.value("document.activeElement.id"), json!("search"));
+    browser.type_text("Z199");
+    browser.wait_until(&shown("9 of 2000", 9));
+    assert!(
+        zones(&mut browser)
+            .iter()
+            .all(|zone| zone.starts_with("z199"))
+    );
+    assert_eq!(browser.value("location.search"), json!("?search=Z199"));
+    browser.value("document.querySelector('#search').select()");
+    browser.type_text("nothing of the kind");
+    browser
+        .wait_until("document.querySelector('#zones-empty').innerText.startsWith('No zone fits')");
+    go_to(&mut browser, "Show all zones");
+    browser.press("Enter");
+    browser.wait_until(&shown("2000", 25));
+
+    go_to(&mut browser, "problems");
+    browser.press("Enter");
+    browser.wait_until(&shown("2 of 2000", 2));
+    assert_eq!(
+        browser.value("document.activeElement.getAttribute('aria-pressed')"),
+        json!("true")
+    );
+    go_to(&mut browser, "all");
+    browser.press("Enter");
+    browser.wait_until(&shown("2000", 25));
+    go_to(&mut browser, "Zone");
+    browser.press("Enter");
+    browser.wait_until(
+        "document.querySelector('#zones [aria-sort=ascending]')?.innerText.startsWith('Zone')",
+    );
+    browser.wait_until(
+        "document.querySelector('#zones tbody th .name').innerText === 'empty.example.'",
+    );
+    go_to(&mut browser, "Next");
+    browser.press("Enter");
+    browser.wait_until("document.querySelector('#zones-pages').innerText.includes('page 2 of 80')");
+    let second = zones(&mut browser);
+    // The focus stayed, so that Enter turns on.
+    browser.press("Enter");
+    browser.wait_until("document.querySelector('#zones-pages').innerText.includes('page 3 of 80')");
+    assert!(
+        zones(&mut browser)
+            .iter()
+            .all(|zone| !second.contains(zone))
+    );
+    // A reload shows the same.
+    let third = zones(&mut browser);
+    let address = browser.value("location.href");
+    browser.open(address.as_str().unwrap());
+    browser.wait_until("document.querySelector('#zones-pages').innerText.includes('page 3 of 80')");
+    assert_eq!(zones(&mut browser), third);
+    // All of a zone, by keyboard.
+    go_to(&mut browser, &third[0]);
+    browser.press("Enter");
+    browser.wait_until("document.querySelector('#zones .detail').innerText.includes('0 0 1688 kms1.corp.example.')");
+    // Never all zones at once.
+    let asked = browser.requests();
+    let mut asked = asked
+        .iter()
+        .filter(|address| address.contains("/api/v1/status"));
+    assert!(asked.all(|address| address.contains("per_page=25") || address.contains("per_page=5")));
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
+/// Presses Tab until what has this text, or begins with it and a number, has the focus.
+#[track_caller]
+fn go_to(browser: &mut Browser, text: &str) {
+    let mut seen = Vec::new();
+    for _step in 0..150 {
+        browser.press("Tab");
+        let focused = browser.value("document.activeElement.innerText ?? ''");
+        let focused = focused.as_str().unwrap().trim().to_owned();
+        let rest = focused.strip_prefix(text).map(str::trim);
+        if rest.is_some_and(|rest| {
+            rest.chars()
+                .all(|c| c.is_ascii_digit() || "↕↑↓".contains(c))
+        }) {
+            let ring = "getComputedStyle(document.activeElement).outlineStyle";
+            assert_ne!(browser.value(ring), json!("none"), "{text} shows no focus");
+            return;
+        }
+        seen.push(focused);
+    }
+    panic!("Tab never comes to {text}: {seen:#?}");
+}
+
+#[test]
+fn a_restart_is_told_and_recovered_from() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    assert!(browser.complaints().is_empty());
+    browser.value("window.untouched = true");
+
+    daemon.kill();
+    browser.wait_until("!document.querySelector('#banner').hidden");
+    let told = browser.text("#banner-text");
+    assert!(told.starts_with("Connection lost since "), "{told}");
+    assert!(browser.text("#verdict").starts_with("Last known: "));
+    let age = browser.text("#banner-age");
+    assert!(age.starts_with("What you see is "), "{age}");
+    browser.wait_until(&format!(
+        "document.querySelector('#banner-age').innerText !== {age:?}"
+    ));
+    browser.picture("lost");
+
+    let daemon = serving(&site);
+    browser.wait_until("document.querySelector('#banner').hidden && document.querySelector('#connection').innerText === 'Live'");
+    assert!(!browser.text("#verdict").starts_with("Last known"));
+    let started = http.json("/api/v1/status")["started"].clone();
+    let shown = "[...document.querySelectorAll('#facts time')].at(-1).title";
+    browser.wait_until(&format!("{shown} === {started}"));
+
+    // One that no longer answers, and keeps its connections, is found out too.
+    let pid = daemon.pid();
+    signal("STOP", &pid);
+    browser.wait_until("!document.querySelector('#banner').hidden");
+    signal("CONT", &pid);
+    browser.wait_until("document.querySelector('#banner').hidden && document.querySelector('#connection').innerText === 'Live'");
+
+    assert_eq!(browser.value("window.untouched"), json!(true));
+    // The browser itself tells of connections that fail; the page makes no mistake.
+    let complaints = browser.complaints();
+    let is_network =
+        |told: &String| told.starts_with("\"network\": ") || told.starts_with("network: ");
+    assert!(complaints.iter().all(is_network), "{complaints:#?}");
+    expect_no_stranger(&mut browser, http);
+    drop(daemon);
+}
+
+fn signal(name: &str, pid: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), pid])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    // <script>alert(1)</script>", escape, backslash, semicolon and ampersand, as zone files write them.
+    const HOSTILE: &str =
+        r"\060script\062alert\0401\041\060\047script\062\034\027\092\059\038.corp.example.";
+    const IMAGE: &str = "<img src=x onerror=hacked()> `srvkeeper \"x\"; reboot`";
+    let zone = ZoneText::new(ZONE).srv(3600, &[&format!("0 0 1688 {HOSTILE}")]);
+    let primary = Knot::start(&[zone]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    site.run(&["host", "down", KMS2, "--for", "2h", "--reason", IMAGE])
+        .expect(0);
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    browser.wait_until("document.querySelector('#plan').innerText.includes('? FOREIGN')");
+    browser.wait_until("document.querySelector('#history').innerText.includes('host-up')");
+    browser.wait_until("document.querySelector('#zones .targets').innerText.includes('<script>')");
+    browser.value("document.querySelector('#zones .toggle').click()");
+    for place in ["#zones .detail", "#plan"] {
+        let text = browser.text(place);
+        assert!(text.contains("<script>alert"), "{place}: {text}");
+    }
+    for place in ["#overrides", "#hosts", "#todo"] {
+        let text = browser.text(place);
+        assert!(
+            text.contains("<img src=x onerror=hacked()>"),
+            "{place}: {text}"
+        );
+    }
+    let made =
+        browser.value("document.querySelectorAll('body script, img, iframe, [onerror]').length");
+    assert_eq!(made, json!(0));
+    // What an operator wrote is not offered as a command.
+    let offered = browser.value(
+        "[...document.querySelectorAll('[data-copy]')].map((button) => button.dataset.copy)",
+    );
+    let offered: Vec<String> = serde_json::from_value(offered).unwrap();
+    assert!(
+        offered.iter().all(|command| !command.contains("reboot")),
+        "{offered:#?}"
+    );
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
+#[test]
+fn the_token_is_asked_for_and_kept_in_the_tab_only() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let (site, http) = site(
+        &primary,
+        &first,
+        &second,
+        "http_token_file = \"http.token\"",
+    );
+    let file = site.path("http.token");
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let daemon = serving(&site);
+    let mut browser = Browser::start();
+    browser.open(&origin(http));
+    browser.wait_until("document.activeElement.id === 'token'");
+    assert_eq!(
+        browser.value("document.querySelector('#main').hidden"),
+        json!(true)
+    );
+    browser.type_text("0123456789abcdef");
+    browser.press("Enter");
+    browser.wait_until(
+        "document.querySelector('#sign-in-problem').innerText.startsWith('That is not it')",
+    );
+    browser.value("document.querySelector('#token').focus()");
+    browser.type_text(TOKEN);
+    browser.press("Enter");
+    browser.wait_until("document.querySelector('#sign-in').hidden && document.querySelector('#connection').innerText === 'Live'");
+    browser.wait_until(&row_has("hosts", KMS2, "up"));
+    // Events come with the token, too.
+    second.stop();
+    browser.wait_until(&row_has("hosts", KMS2, "down"));
+    let kept = browser.value("[document.cookie, localStorage.length, Object.values({ ...sessionStorage }), location.href]");
+    assert_eq!(kept, json!(["", 0, [TOKEN], origin(http)]));
+    opened(&mut browser, http);
+    browser.value("document.querySelector('#forget').click()");
+    browser.wait_until("document.activeElement.id === 'token'");
+    assert_eq!(browser.value("sessionStorage.length"), json!(0));
+    expect_no_stranger(&mut browser, http);
+    drop(daemon);
+}
+
+/// Of each text that is shown: its contrast with what lies behind it, where that is too small.
+const CONTRASTS: &str = r#"(() => {
+  const parse = (colour) => {
+    const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number);
+    return colour.startsWith("color(") ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.map((part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const over = ([r, g, b, a], below) => [r, g, b].map((part, index) => part * a + below[index] * (1 - a));
+  const behind = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const weak = [];
+  let count = 0;
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+    count += 1;
+    const back = behind(element);
+    const [a, b] = [light(over(parse(getComputedStyle(element).color), back)), light(back)];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) weak.push(`${contrast.toFixed(2)} ${element.className} ${texts.currentNode.data}`);
+  }
+  return { count, weak };
+})()"#;
+
+#[test]
+fn it_can_be_read_in_light_and_dark_on_a_desk_and_on_a_phone() {
+    let long = "a-label-that-somebody-chose-long-in-good-faith.and-another-one-of-that-kind";
+    let zones = [
+        ZoneText::new(ZONE).srv(3600, &[&format!("0 0 1688 stray.{long}.example.")]),
+        ZoneText::new(&format!("{long}.example.")),
+    ];
+    let primary = Bind::start(&zones);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let mut site = site
+        .zone(&format!("{long}.example."))
+        .zone("nowhere.example.")
+        .policy("min_hosts = 2");
+    let third = Kms::start();
+    let standby = format!("standby.{long}.example.");
+    site = site.host_with(&standby, &third, "role = \"standby\"");
+    let daemon = serving(&site);
+    eventually(|| published(&primary).len(), 3);
+    second.stop();
+    site.run(&[
+        "host", "down", &standby, "--for", "2h", "--reason", "patching",
+    ])
+    .expect(0);
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    browser.wait_until(&row_has("hosts", KMS2, "down"));
+    browser.wait_until("document.querySelector('#plan').innerText.includes('! HELD')");
+    browser.value("document.querySelectorAll('#zones .toggle')[1].click()");
+    for (name, dark, width) in [
+        ("light", false, 1440),
+        ("dark", true, 1440),
+        ("narrow", false, 390),
+        ("narrow-dark", true, 390),
+    ] {
+        browser.dark(dark);
+        browser.size(width, 1400);
+        // Transitions end.
+        browser
+            .value("Promise.all(document.getAnimations().map((animation) => animation.finished))");
+        let seen = browser.value(CONTRASTS);
+        assert!(seen["count"].as_u64().unwrap() > 100, "{seen:#}");
+        assert_eq!(seen["weak"], json!([]), "{name}");
+        let wide = browser.value("[document.documentElement.scrollWidth, innerWidth]");
+        assert!(wide[0].as_u64() <= wide[1].as_u64(), "{name}: {wide}");
+        let picture = fs::metadata(browser.picture(name)).unwrap();
+        assert!(picture.len() > 10_000, "{name}: {} octets", picture.len());
+    }
+    // A picture of all of it.
+    browser.dark(false);
+    let height = browser.value("document.documentElement.scrollHeight");
+    browser.size(390, u32::try_from(height.as_u64().unwrap()).unwrap());
+    browser.picture("narrow-whole");
+    expect_told(&mut browser);
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
+/// Whatever can be used has a name, and each table its caption and the headers of rows and columns.
+#[track_caller]
+fn expect_told(browser: &mut Browser) {
+    browser.size(1440, 900);
+    let told = browser.told();
+    let useful = [
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "table",
+        "image",
+        "navigation",
+        "search",
+    ];
+    let nameless: Vec<_> = told
+        .iter()
+        .filter(|(role, name)| useful.contains(&role.as_str()) && name.is_empty())
+        .collect();
+    assert!(nameless.is_empty(), "{nameless:#?} in {told:#?}");
+    for role in [
+        "banner",
+        "main",
+        "heading",
+        "status",
+        "table",
+        "rowheader",
+        "columnheader",
+        "searchbox",
+        "combobox",
+    ] {
+        assert!(
+            told.iter().any(|(told, _)| told == role),
+            "no {role} in {told:#?}"
+        );
+    }
+    for (role, name) in [
+        ("table", "Hosts"),
+        ("table", "Zones"),
+        ("columnheader", "Last hour"),
+    ] {
+        let has = |(told, named): &(String, String)| told == role && named.starts_with(name);
+        assert!(told.iter().any(has), "no {role} {name} in {told:#?}");
+    }
+    let live = "['verdict', 'connection', 'banner-text'].every((id) => document.getElementById(id).matches('[aria-live], [role=status], [role=alert]'))";
+    assert_eq!(browser.value(live), json!(true));
+    let sorted = browser.value("[...document.querySelectorAll('#zones [aria-sort]')].map((header) => header.getAttribute('aria-sort'))");
+    assert_eq!(sorted, json!(["descending", "none", "none"]));
+    assert_eq!(
+        browser.value("document.documentElement.lang"),
+        Value::from("en")
+    );
+}
