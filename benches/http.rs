@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench http -- load [TRANSITIONS]     40, without and with clients
 //! cargo bench --bench http -- view [ZONES]           2000
+//! cargo bench --bench http -- page [ZONES]           2000
 //! ```
 //!
 //! **load**: one of three hosts dies and lives again, in turn, first with nobody watching, then with
@@ -13,6 +14,11 @@
 //! **view**: a daemon with so many zones, all looked at. Measured is the page with its script, its
 //! style and the first hundred zones, one after the other on connections of their own; all zones; and
 //! the metrics.
+//!
+//! **page**: the same zones, one zone and one host more, in a real browser. Measured is from the begin
+//! of the navigation to the first zones in the document, as the browser's own clock has it, and from the
+//! time in the event of a host that dies or lives again to its new state in the document, on the same
+//! clock.
 //!
 //! Needs what tests/run installs. Without arguments it prints this usage and does nothing.
 
@@ -36,9 +42,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use support::{Bind, Daemon, Http, Kms, Knot, Site, ZoneText, dig, eventually, unused_address};
+use support::{
+    Bind, Browser, Daemon, Http, Kms, Knot, Site, ZoneText, dig, eventually, unused_address,
+};
 
-const USAGE: &str = "usage: http load [TRANSITIONS] | view [ZONES]";
+const USAGE: &str = "usage: http load [TRANSITIONS] | view [ZONES] | page [ZONES]";
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
 const WATCHERS: usize = 200;
@@ -59,6 +67,7 @@ fn main() {
             load(number(40), true);
         }
         Some("view") => view(number(2000)),
+        Some("page") => page(number(2000)),
         _ => println!("{USAGE}"),
     }
 }
@@ -199,6 +208,77 @@ fn view(zones: usize) {
         tell(what, took.collect());
         println!("  {:<22} {:.1} kB", "", size as f64 / 1_000.0);
     }
+}
+
+/// Loads of the page, and transitions of a host.
+const TIMES: usize = 20;
+
+fn page(zones: usize) {
+    let owners: Vec<String> = (0..zones).map(|zone| format!("z{zone}.example.")).collect();
+    // All of them lie in one zone of the server, which then starts sooner.
+    let text = owners.iter().fold(ZoneText::new("example."), |text, zone| {
+        let record = format!("3600 IN SRV 0 0 1688 {}", name(1));
+        text.record(&format!("_vlmcs._tcp.{zone} {record}"))
+    });
+    let primary = Bind::start(&[text]);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address)
+        .host_with(&name(1), &first, "groups = [\"a\"]")
+        .host_with(&name(2), &second, "groups = [\"b\"]")
+        .daemon(&format!("http = \"{}\"", http.0));
+    site.mode = "audit";
+    site.health = "rise = 2\nfall = 3\ninterval = \"300ms\"\ntimeout = \"300ms\"".to_owned();
+    for zone in &owners {
+        site = site.zone_with(zone, "primary", "groups = [\"a\"]");
+    }
+    let site = site.zone_with("last.example.", "primary", "groups = [\"b\"]");
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("serving the status page");
+    eventually(
+        || http.json("/api/v1/status?per_page=1")["totals"]["in_sync"].clone(),
+        zones.into(),
+    );
+    let mut browser = Browser::start();
+    let mut views = Vec::new();
+    for _load in 0..TIMES {
+        browser.open("about:blank");
+        browser.open(&format!("http://{}/", http.0));
+        browser.wait_until("performance.getEntriesByName('shown').length === 1");
+        browser.wait_until("document.querySelector('#connection').innerText === 'Live'");
+        let shown = browser.value("performance.getEntriesByName('shown')[0].startTime");
+        views.push(shown.as_f64().unwrap());
+    }
+    println!("{zones} zones, in milliseconds:");
+    tell("page to first zones", views);
+
+    let mut events = http.events("");
+    let mut ways = Vec::new();
+    for transition in 0..TIMES {
+        let state = if transition % 2 == 0 { "down" } else { "up" };
+        browser.value(&format!(
+            "window.seen = new Promise((done) => {{
+                const changes = new MutationObserver(() => {{
+                    const row = [...document.querySelectorAll('#hosts tbody')].find((row) => row.innerText.includes('{}'));
+                    if (!row.querySelector('.state').innerText.endsWith('{state}')) return;
+                    changes.disconnect();
+                    done(Date.now());
+                }});
+                changes.observe(document.querySelector('#hosts'), {{ subtree: true, childList: true, characterData: true }});
+            }}); 1",
+            name(2)
+        ));
+        if state == "down" {
+            second.stop();
+        } else {
+            second.restart();
+        }
+        let event = events.wait_for("host", |data| data["state"] == state);
+        let told: Timestamp = event["time"].as_str().unwrap().parse().unwrap();
+        let seen = browser.value("window.seen").as_f64().unwrap();
+        ways.push(seen - told.as_millisecond() as f64);
+    }
+    tell("event to page", ways);
 }
 
 fn tell(what: &str, mut values: Vec<f64>) {

@@ -61,6 +61,7 @@ export function tell() {
   const isStale = at !== null && age > STALE;
   const isOld = lost !== null || problem !== null || isStale;
   document.body.classList.toggle("old", isOld && at !== null);
+  tab(isOld);
   show(by("last-known"), isOld);
   show(by("banner"), isOld);
   if (isOld) banner(age, isStale);
@@ -94,12 +95,26 @@ function seconds(age) {
   return whole < 600 ? `${whole} ${whole === 1 ? "second" : "seconds"}` : span(age);
 }
 
-/** The tab's title and icon tell the verdict, too. */
-export function tab(level, sign) {
-  document.title = `${sign} ${level} \u2013 srvkeeper`;
-  const colour = { ok: "2a9d5c", warning: "d29922", critical: "d1363f" }[level] ?? "7a8594";
-  const shape = level === "ok" ? "%3Ccircle cx='8' cy='8' r='7'" : level === "warning" ? "%3Cpath d='M8 1 15 15H1z'" : "%3Cpath d='M1 1h14v14H1z'";
-  const icon = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E${shape} fill='%23${colour}'/%3E%3C/svg%3E`;
-  const link = document.querySelector("link[rel=icon]");
-  if (link.getAttribute("href") !== icon) link.replaceWith(el("link", { rel: "icon", href: icon }));
+let level = null;
+
+/** Takes the verdict for the tab's title and icon. */
+export function mark(newest) {
+  level = newest;
+  tab(false);
+}
+
+const ICONS = {
+  ok: ["\u2714\uFE0E ok", "%232a9d5c", "%3Ccircle cx='8' cy='8' r='7'"],
+  warning: ["\u25B2\uFE0E warning", "%23d29922", "%3Cpath d='M8 1 15 15H1z'"],
+  critical: ["\u2716\uFE0E critical", "%23d1363f", "%3Cpath d='M1 1h14v14H1z'"],
+  lost: ["? not known", "%237a8594", "%3Cpath d='M1 6h14v4H1z'"],
+};
+
+function tab(isOld) {
+  const [word, colour, shape] = ICONS[isOld ? "lost" : level] ?? ["srvkeeper", ICONS.lost[1], ICONS.ok[2]];
+  const title = word === "srvkeeper" ? word : `${word} \u2013 srvkeeper`;
+  if (document.title === title) return;
+  document.title = title;
+  const icon = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E${shape} fill='${colour}'/%3E%3C/svg%3E`;
+  document.querySelector("link[rel=icon]").replaceWith(el("link", { rel: "icon", href: icon }));
 }

@@ -16,4 +16,4 @@ export function showPlan(plan, isAudit, turn) {
 
 const section = ({ zone, what, tone, place, lines }) => el("section", null,
   el("h3", null, el("span", { class: "name" }, zone), `: `, el("span", { class: `tone ${tone}` }, what), place ? el("span", { class: "dim" }, ` (${place})`) : null),
-  el("pre", { tabindex: "0", "aria-label": `Plan of ${zone}` }, lines.map(({ tone, text }) => el("span", { class: `line tone ${tone}` }, text, "\n"))));
+  el("pre", null, lines.map(({ tone, text }) => el("span", { class: `line tone ${tone}` }, text, "\n"))));

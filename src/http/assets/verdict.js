@@ -1,6 +1,6 @@
 // The one line, the numbers below it, and what the daemon says of itself.
 import { by, el, renew, say } from "./dom.js";
-import { tab } from "./connection.js";
+import { mark } from "./connection.js";
 import { counting } from "./time.js";
 import { LEVELS, grouped } from "./words.js";
 
@@ -11,7 +11,7 @@ export function showVerdict(status) {
   say(by("verdict-sign"), sign);
   say(by("verdict-level"), word);
   say(by("verdict-text"), text);
-  tab(level, sign);
+  mark(level);
   numbers(status.totals);
   facts(status);
 }
