@@ -66,7 +66,7 @@ export function tell() {
   show(by("banner"), isOld);
   if (isOld) banner(age, isStale);
   say(by("connection"), word(isStale));
-  by("connection").className = isOld ? "bad" : refused ? "warn" : "ok";
+  by("connection").className = isOld ? "bad" : refused || isLocked ? "warn" : at === null ? "" : "ok";
   by("connection").title = refused ?? "";
   renew(by("as-of"), at, () => (at ? ["as of ", clock(at)] : []));
 }

@@ -114,6 +114,7 @@ export function whyOf(zone) {
     const others = zone.held.length > 1 ? ` (${zone.held.length - 1} more held)` : "";
     return [...prose(`${held.guard}: ${held.text}`), others];
   }
+  if (zone.state === "short") return ["Fewer hosts than min_hosts that are not down are left published."];
   if (zone.obstacle) return prose(`${counted(zone.pending, "change")} not written: ${zone.obstacle}`);
   if (zone.level !== "ok" && zone.name_servers) {
     const { agreeing, total, error } = zone.name_servers;
@@ -126,6 +127,7 @@ export function whyOf(zone) {
 export function nextOf(zone) {
   if (zone.state === "failed") return [command("srvkeeper", "history", "--zone", zone.zone), " has what the server said."];
   if (zone.state === "pending") return [command("srvkeeper", "apply", zone.zone), " shows the changes, asks, and writes them."];
+  if (zone.state === "short") return ["Bring a host up, or add a standby. ", command("srvkeeper", "plan", zone.zone)];
   if (zone.state === "in-sync" && !zone.contested) return ["Look at NOTIFY, zone transfer or replication. ", command("srvkeeper", "plan", zone.zone)];
   return [command("srvkeeper", "plan", zone.zone), " has the whole story."];
 }
