@@ -357,7 +357,10 @@ fn a_restart_is_told_and_recovered_from() {
     browser.wait_until(&format!(
         "document.querySelector('#banner-age').innerText !== {age:?}"
     ));
-    assert_eq!(browser.value("document.title"), json!("? not known – srvkeeper"));
+    assert_eq!(
+        browser.value("document.title"),
+        json!("? not known – srvkeeper")
+    );
     browser.picture("lost");
 
     let daemon = serving(&site);
@@ -381,6 +384,38 @@ fn a_restart_is_told_and_recovered_from() {
         |told: &String| told.starts_with("\"network\": ") || told.starts_with("network: ");
     assert!(complaints.iter().all(is_network), "{complaints:#?}");
     expect_no_stranger(&mut browser, http);
+    drop(daemon);
+}
+
+/// Lets the page hear of a daemon that answers, and whose loop stopped two minutes ago.
+const STUCK: &str = r#"{
+  const ask = window.fetch;
+  window.fetch = async (path, options) => {
+    if (String(path).includes("events")) return new Response(new ReadableStream());
+    const answer = await ask(path, options);
+    if (!String(path).includes("status")) return answer;
+    const status = await answer.json();
+    status.at = new Date(Date.now() - 120_000).toISOString();
+    return new Response(JSON.stringify(status), { headers: answer.headers });
+  };
+}"#;
+
+#[test]
+fn old_data_is_called_old() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    let mut browser = Browser::start();
+    browser.run_first(STUCK);
+    browser.open(&origin(http));
+    browser.wait_until("!document.querySelector('#banner').hidden");
+    let banner = browser.text("#banner");
+    assert!(banner.contains("The data is stale"), "{banner}");
+    assert!(banner.contains("What you see is 12"), "{banner}");
+    assert!(browser.text("#verdict").starts_with("Last known: "));
+    assert_eq!(browser.text("#connection"), "Stale");
+    expect_clean(&mut browser, http);
     drop(daemon);
 }
 

@@ -109,6 +109,12 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
+    /// Runs a script in each page before the page's own.
+    pub(crate) fn run_first(&mut self, script: &str) {
+        let source = json!({"source": script});
+        self.call("Page.addScriptToEvaluateOnNewDocument", &source);
+    }
+
     /// Opens an address, without waiting.
     pub(crate) fn open(&mut self, address: &str) {
         let opened = self.call("Page.navigate", &json!({"url": address}));

@@ -79,11 +79,14 @@ export function coalesced(load, gap = 100) {
       return;
     }
     running = true;
-    do {
-      again = false;
-      await load();
-      if (again) await new Promise((done) => setTimeout(done, gap));
-    } while (again);
-    running = false;
+    try {
+      do {
+        again = false;
+        await load();
+        if (again) await new Promise((done) => setTimeout(done, gap));
+      } while (again);
+    } finally {
+      running = false;
+    }
   };
 }

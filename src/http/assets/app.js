@@ -24,6 +24,7 @@ let planPage = 1;
 let historyZone = null;
 let turns = 0;
 let isLoaded = false;
+let version = null;
 
 const status = coalesced(() => guarded(async () => {
   const { search, state, problems, sort, page } = view;
@@ -84,6 +85,9 @@ function changesOf(zone) {
 }
 
 function render(answer, problems) {
+  // The daemon was replaced by another version, which has a page of its own.
+  if (version !== null && version !== answer.version) return location.reload();
+  version = answer.version;
   show(by("main"), true);
   show(by("parts"), true);
   showVerdict(answer);
@@ -106,7 +110,10 @@ async function guarded(load) {
     if (problem instanceof Refused && problem.status === 401) signIn(problem.message);
     else if (problem instanceof Refused) connection.answered(problem.message);
     else if (problem instanceof Unreachable) connection.isLost() || stream.broken();
-    else throw problem;
+    else {
+      connection.answered(`this page cannot show it (${problem.message})`);
+      throw problem;
+    }
   }
 }
 
@@ -119,6 +126,7 @@ const stream = new Stream({
   event(name, data) {
     if (name !== "heartbeat") return status();
     heard = data.generation;
+    connection.beat(data.at);
     if (isLoaded && heard !== generation) status();
   },
   lost: connection.gone,

@@ -11,13 +11,21 @@ let problem = null;
 let isLocked = false;
 /** When the shown status was so, by the daemon's clock. */
 let at = null;
+/** The newest time at which the daemon's loop is known to have turned. */
+let turned = null;
 
 /** Takes the status that is shown now. */
 export function shown(status) {
   at = status.at;
+  beat(at);
   problem = null;
   isLocked = false;
   tell();
+}
+
+/** The daemon's status was made anew at this time, whether it is shown or not. */
+export function beat(newest) {
+  turned = Date.parse(newest);
 }
 
 /** The stream is open. */
@@ -58,7 +66,8 @@ export const isLost = () => lost !== null;
 /** Shows how it stands; to be called each second. */
 export function tell() {
   const age = at === null ? 0 : now() - Date.parse(at);
-  const isStale = at !== null && age > STALE;
+  // A tab in the background asks seldom; what it shows is true as long as the daemon tells no news.
+  const isStale = at !== null && now() - turned > STALE;
   const isOld = lost !== null || problem !== null || isStale;
   document.body.classList.toggle("old", isOld && at !== null);
   tab(isOld);
