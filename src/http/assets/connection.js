@@ -1,5 +1,5 @@
 // Whether what is shown is true: connected, lost, or old. It never claims more than it knows.
-import { el, by, renew, say, show } from "./dom.js";
+import { by, command, el, renew, say, show } from "./dom.js";
 import { clock, local, now, span } from "./time.js";
 
 /** A daemon that works makes its status anew each second, and the page asks every ten. */
@@ -94,6 +94,7 @@ function banner(age, isStale) {
   else if (problem) say(by("banner-text"), `The daemon does not give its status: ${problem}`);
   else if (isStale) say(by("banner-text"), "The data is stale: the daemon answers, but does not move. Restart it, and keep its log.");
   say(by("banner-age"), at === null ? "Nothing is known yet." : `What you see is ${seconds(age)} old.`);
+  renew(by("banner-do"), lost !== null, () => (lost ? ["On its machine: ", command("systemctl", "status", "srvkeeper")] : []));
   const left = lost ? Math.ceil((lost.next - Date.now()) / 1000) : 0;
   say(by("banner-next"), !lost ? "" : left > 0 ? `Trying again in ${left} s.` : "Trying again.");
 }
