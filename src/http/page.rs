@@ -12,28 +12,15 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, the type and the text of each file. `page.html` names what the script needs, so that a
 /// browser asks for all of it at once.
-const FILES: [(&str, &str, &str); 18] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/", PAGE, include_str!("assets/page.html")),
     ("/app.css", STYLE, include_str!("assets/app.css")),
     ("/app.js", SCRIPT, include_str!("assets/app.js")),
-    ("/api.js", SCRIPT, include_str!("assets/api.js")),
-    (
-        "/connection.js",
-        SCRIPT,
-        include_str!("assets/connection.js"),
-    ),
+    ("/daemon.js", SCRIPT, include_str!("assets/daemon.js")),
     ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
-    ("/history.js", SCRIPT, include_str!("assets/history.js")),
+    ("/head.js", SCRIPT, include_str!("assets/head.js")),
     ("/hosts.js", SCRIPT, include_str!("assets/hosts.js")),
-    ("/live.js", SCRIPT, include_str!("assets/live.js")),
-    ("/overrides.js", SCRIPT, include_str!("assets/overrides.js")),
-    ("/pages.js", SCRIPT, include_str!("assets/pages.js")),
-    ("/plan.js", SCRIPT, include_str!("assets/plan.js")),
-    ("/time.js", SCRIPT, include_str!("assets/time.js")),
     ("/todo.js", SCRIPT, include_str!("assets/todo.js")),
-    ("/verdict.js", SCRIPT, include_str!("assets/verdict.js")),
-    ("/view.js", SCRIPT, include_str!("assets/view.js")),
-    ("/words.js", SCRIPT, include_str!("assets/words.js")),
     ("/zones.js", SCRIPT, include_str!("assets/zones.js")),
 ];
 

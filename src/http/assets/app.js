@@ -1,20 +1,14 @@
 // The page: what is asked when, and what is shown of it.
-import { Refused, Unreachable, ask, coalesced, hasToken, setToken } from "./api.js";
-import * as connection from "./connection.js";
-import { by, command, copying, say, show } from "./dom.js";
-import { LIMIT, historyFailed, showHistory } from "./history.js";
+import { ask, coalesced, hasToken, Refused, setToken, Stream, Unreachable } from "./daemon.js";
+import { by, command, copying, count, say, show, ZONE_STATES } from "./dom.js";
+import * as head from "./head.js";
 import { showHosts, wireHosts } from "./hosts.js";
-import { Stream } from "./live.js";
-import { showOverrides } from "./overrides.js";
-import { PLAN_PER_PAGE, showPlan } from "./plan.js";
-import { count } from "./time.js";
-import { showTodo } from "./todo.js";
-import { showVerdict } from "./verdict.js";
-import { readView, writeView } from "./view.js";
-import { PER_PAGE, showZones, wireZones } from "./zones.js";
+import { showOverrides, showTodo } from "./todo.js";
+import { historyFailed, LIMIT, PER_PAGE, PLAN_PER_PAGE, showHistory, showPlan, showZones, wireZones } from "./zones.js";
 
 /** Samples are no events; they are asked for so often. */
 const EVERY = 10_000;
+const ORDERS = ["problems", "name", "changed"];
 
 const view = readView();
 let generation = null;
@@ -90,12 +84,12 @@ function render(answer, problems) {
   version = answer.version;
   show(by("main"), true);
   show(by("parts"), true);
-  showVerdict(answer);
+  head.showVerdict(answer);
   showTodo(answer, problems, () => choose("problems"));
   showHosts(answer);
   showZones(answer, view);
   showOverrides(answer);
-  connection.shown(answer);
+  head.shown(answer);
   if (!isLoaded) {
     isLoaded = true;
     performance.mark("shown");
@@ -108,10 +102,10 @@ async function guarded(load) {
     await load();
   } catch (problem) {
     if (problem instanceof Refused && problem.status === 401) signIn(problem.message);
-    else if (problem instanceof Refused) connection.answered(problem.message);
-    else if (problem instanceof Unreachable) connection.isLost() || stream.broken();
+    else if (problem instanceof Refused) head.answered(problem.message);
+    else if (problem instanceof Unreachable) head.isLost() || stream.broken();
     else {
-      connection.answered(`this page cannot show it (${problem.message})`);
+      head.answered(`this page cannot show it (${problem.message})`);
       throw problem;
     }
   }
@@ -120,25 +114,25 @@ async function guarded(load) {
 const stream = new Stream({
   open() {
     heard = null;
-    connection.open();
+    head.open();
     if (isLoaded) status();
   },
   event(name, data) {
     if (name !== "heartbeat") return status();
     heard = data.generation;
-    connection.beat(data.at);
+    head.beat(data.at);
     if (isLoaded && heard !== generation) status();
   },
-  lost: connection.gone,
+  lost: head.gone,
   refused(problem) {
     if (problem.status === 401) signIn(problem.message);
-    else connection.streamRefused(problem.message);
+    else head.streamRefused(problem.message);
   },
 });
 
 function signIn(why) {
   const isFirst = by("sign-in").hidden;
-  connection.locked();
+  head.locked();
   show(by("sign-in"), true);
   show(by("main"), false);
   show(by("parts"), false);
@@ -181,7 +175,7 @@ function wire() {
       by("search").select();
     }
   });
-  document.addEventListener("visibilitychange", () => document.hidden || (status(), connection.tell()));
+  document.addEventListener("visibilitychange", () => document.hidden || (status(), head.tell()));
   wireHosts();
   wireZones({ choose, changesOf, turn: (page) => look({ page }) });
   copying();
@@ -214,9 +208,33 @@ by("search").value = view.search;
 by("order").value = view.sort;
 enter();
 setInterval(() => {
-  connection.tell();
+  head.tell();
   if (!document.hidden) count();
 }, 1000);
 setInterval(() => {
-  if (!document.hidden && !connection.isLost() && by("sign-in").hidden) status();
+  if (!document.hidden && !head.isLost() && by("sign-in").hidden) status();
 }, EVERY);
+
+// Which zones are looked at: it stands in the address, so that a reload and a link show the same.
+
+function readView() {
+  const query = new URLSearchParams(location.search);
+  const of = (key, words) => (words.includes(query.get(key)) ? query.get(key) : null);
+  return {
+    search: query.get("search") ?? "",
+    state: of("state", ZONE_STATES),
+    problems: query.get("problems") === "1",
+    sort: of("sort", ORDERS) ?? "problems",
+    page: Math.max(1, Number.parseInt(query.get("page"), 10) || 1),
+  };
+}
+
+function writeView({ search, state, problems, sort, page }) {
+  const query = new URLSearchParams();
+  if (search) query.set("search", search);
+  if (state) query.set("state", state);
+  if (problems) query.set("problems", "1");
+  if (sort !== "problems") query.set("sort", sort);
+  if (page > 1) query.set("page", String(page));
+  window.history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+}

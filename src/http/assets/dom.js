@@ -128,3 +128,144 @@ async function copy(button) {
     return false;
   }
 }
+
+// Times: shown in the local zone, with the exact one in the title, counted by the daemon's clock.
+
+/** The daemon's clock less ours, in milliseconds; small differences are the way's. */
+let offset = 0;
+
+/** Takes the `Date` header of an answer. */
+export function setClock(header) {
+  const difference = Date.parse(header) - Date.now();
+  if (Number.isFinite(difference)) offset = Math.abs(difference) > 2000 ? difference : 0;
+}
+
+/** Now by the daemon's clock, in milliseconds. */
+export const now = () => Date.now() + offset;
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** `03:12:07` today, else `2026-11-23 03:12`. */
+export function local(time) {
+  const date = new Date(time);
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (date.toDateString() === new Date(now()).toDateString()) return `${clock}:${two(date.getSeconds())}`;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock}`;
+}
+
+/** `12 s`, `4 min`, `3 h 12 min`, `5 d 3 h`. */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  if (days) return `${days} d${hours % 24 ? ` ${hours % 24} h` : ""}`;
+  if (hours) return `${hours} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
+  return minutes ? `${minutes} min` : `${seconds} s`;
+}
+
+/** The point in time, `03:12:07`. */
+export function clock(text) {
+  return el("time", { datetime: text, title: text }, local(Date.parse(text)));
+}
+
+const FORMS = {
+  ago: (time) => `${span(now() - time)} ago`,
+  for: (time) => span(now() - time),
+  left: (time) => (time > now() ? `${span(time - now())} left` : "ending now"),
+};
+
+/** How far away it is, `4 min ago`: counts by itself. */
+export function counting(form, text) {
+  return el("time", { datetime: text, title: text, "data-form": form }, FORMS[form](Date.parse(text)));
+}
+
+/** Lets all of them count. */
+export function count() {
+  for (const element of document.querySelectorAll("time[data-form]")) {
+    say(element, FORMS[element.dataset.form](Date.parse(element.dateTime)));
+  }
+}
+
+// The words for states, and the sign beside each: colour is never the only one.
+
+// U+FE0E: as text, not as a picture.
+const text = (sign) => `${sign}\uFE0E`;
+const FINE = text("\u2714");
+const BAD = text("\u2716");
+const LOOK = text("\u25B2");
+const OPEN = "\u25CB";
+
+/** How things are altogether: its sign, its word, its class. */
+export const LEVELS = {
+  ok: { sign: FINE, word: "OK", tone: "ok" },
+  warning: { sign: LOOK, word: "Warning", tone: "warn" },
+  critical: { sign: BAD, word: "Critical", tone: "bad" },
+};
+
+/** The gravest level first. */
+export const gravest = ["critical", "warning", "ok"];
+
+const HOSTS = {
+  up: { sign: FINE, tone: "ok" },
+  down: { sign: BAD, tone: "bad" },
+  suspect: { sign: LOOK, tone: "warn" },
+  unknown: { sign: "?", tone: "open" },
+};
+
+const ZONES = {
+  unreadable: { sign: BAD, means: "could not be read at its primary" },
+  failed: { sign: BAD, means: "its update was not applied" },
+  short: { sign: BAD, means: "fewer than min_hosts hosts that are not down are published" },
+  held: { sign: "\u2016", means: "a guard withholds something" },
+  pending: { sign: "\u2192", means: "something is to be changed and was not written" },
+  unread: { sign: OPEN, means: "not looked at yet" },
+  "in-sync": { sign: FINE, means: "nothing is to be done" },
+};
+
+/** The states of zones, the gravest first. */
+export const ZONE_STATES = Object.keys(ZONES);
+
+/** How a state of zones is written. */
+export const zoneWord = (state) => state.replace("-", " ");
+
+const badge = (tone, sign, word, title) =>
+  el("span", { class: `state ${tone}`, title },
+    el("span", { class: "sign", "aria-hidden": "true" }, sign), ` ${word}`);
+
+/** A host's state. */
+export function hostState(host) {
+  const { sign, tone } = HOSTS[host.state] ?? HOSTS.unknown;
+  const forced = host.forced ? el("span", { class: "forced" }, " forced") : null;
+  return [badge(host.role === "retired" ? "open" : tone, sign, host.state), forced];
+}
+
+/** A zone's state. */
+export function zoneState(zone) {
+  const { sign, means } = ZONES[zone.state] ?? ZONES.unread;
+  const tone = zone.state === "unread" ? "open" : LEVELS[zone.level]?.tone;
+  return badge(tone, zone.state === "in-sync" && zone.level !== "ok" ? LOOK : sign, zoneWord(zone.state), means);
+}
+
+/** `1 zone`, `2 zones`. */
+export const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Numbers are grouped by thin spaces from five digits on: `10 000`. */
+export const grouped = (number) => (number < 10_000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/g, "\u202F"));
+
+// Turning pages.
+
+/** Buttons for a page of many; `turn` gets the number of the page that is wanted. */
+export function pages(nav, { page, pages, total }, noun, turn) {
+  show(nav, pages > 1);
+  renew(nav, [page, pages, total], () => [
+    button("First", page > 1, 1),
+    button("Previous", page > 1, page - 1),
+    el("span", { "aria-current": "page" }, `page ${grouped(page)} of ${grouped(pages)}, ${total < 10_000 ? counted(total, noun) : `${grouped(total)} ${noun}s`}`),
+    button("Next", page < pages, page + 1),
+    button("Last", page < pages, pages),
+  ]);
+
+  function button(word, isUseful, to) {
+    // Not disabled: the focus would be lost with the last page.
+    return el("button", { type: "button", "data-focus": word, "aria-disabled": String(!isUseful), click: () => isUseful && turn(to) }, word);
+  }
+}

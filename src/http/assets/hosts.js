@@ -1,7 +1,5 @@
 // The hosts: those that need a look first, each with its last hour.
-import { by, el, keep, renew, say, show, svg } from "./dom.js";
-import { clock, counting } from "./time.js";
-import { counted, hostState } from "./words.js";
+import { by, clock, counted, counting, el, hostState, keep, renew, say, show, svg } from "./dom.js";
 
 /** So many are shown at first, and all that are not up. */
 const FIRST = 10;

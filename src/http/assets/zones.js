@@ -1,9 +1,6 @@
 // The zones of one page, as the daemon filters and sorts them.
-import { by, command, el, keep, prose, renew, say, show } from "./dom.js";
-import { pages } from "./pages.js";
-import { clock, counting } from "./time.js";
+import { by, clock, command, counting, el, grouped, keep, pages, prose, renew, say, show, ZONE_STATES, zoneState, zoneWord } from "./dom.js";
 import { nextOf, whyOf } from "./todo.js";
-import { ZONE_STATES, grouped, zoneState, zoneWord } from "./words.js";
 
 /** Zones on a page. */
 export const PER_PAGE = 25;
@@ -167,3 +164,77 @@ function detail(zone) {
       el("button", { type: "button", "data-focus": `changes ${zone.owner}`, click: () => act.changesOf(zone.zone) }, "Its changes below")),
   ];
 }
+
+// The pending plan, in the lines and colours of a terminal.
+
+/** Zones on a page of the plan. */
+export const PLAN_PER_PAGE = 20;
+
+export function showPlan(plan, isAudit, turn) {
+  say(by("plan-summary"), plan.summary.replace(/^Plan: /, ""));
+  renew(by("plan"), [plan.zones, isAudit, plan.page.page], () => {
+    if (!plan.zones.length) return el("p", { class: "empty" }, "Nothing is pending, held or foreign.");
+    return [plan.zones.map(section), isAudit ? el("p", { class: "next" }, "This daemon only audits: ", command("srvkeeper", "apply"), " writes it.") : null];
+  });
+  pages(by("plan-pages"), plan.page, "zone", turn);
+}
+
+const section = ({ zone, what, tone, place, lines }) => el("section", null,
+  el("h3", null, el("span", { class: "name" }, zone), `: `, el("span", { class: `tone ${tone}` }, what), place ? el("span", { class: "dim" }, ` (${place})`) : null),
+  el("pre", null, lines.map(({ tone, text }) => el("span", { class: `line tone ${tone}` }, text, "\n"))));
+
+// What the daemon and people changed, the newest first, each change with its reason.
+
+/** Changes asked for at a time. */
+export const LIMIT = 20;
+
+/** Shows them; `zone` where it is those of one zone, and `all` leads back. */
+export function showHistory(changes, { zone, hasMore, all }) {
+  show(by("history-of"), zone !== null);
+  renew(by("history-of"), zone, () => (zone === null ? [] : ["Changes of ", el("span", { class: "name" }, zone), ". ",
+    el("button", { type: "button", click: all, "data-focus": "all changes" }, "Show those of all zones")]));
+  show(by("history-empty"), changes.length === 0);
+  say(by("history-empty"), "Nothing was changed yet.");
+  keep(by("history"), changes, { key: (change) => change.id, make: () => el("li", null), update: updateChange });
+  show(by("history-more"), hasMore);
+}
+
+/** The history cannot be read. */
+export function historyFailed(why) {
+  show(by("history-empty"), true);
+  say(by("history-empty"), `The history cannot be read: ${why}`);
+}
+
+const TONES = { applied: "ok", refused: "bad", failed: "bad", stale: "warn", unknown: "warn" };
+
+function updateChange(item, change) {
+  renew(item, change, () => {
+    const outcome = change.outcome?.kind ?? "open";
+    return [
+      el("p", { class: "head" },
+        el("span", { class: "id" }, `#${change.id}`), " ",
+        counting("ago", change.asked_at), " ", el("span", { class: "dim" }, clock(change.asked_at)), " ",
+        el("span", { class: "name" }, change.zone), " ",
+        el("span", { class: `state ${TONES[outcome] ?? "open"}` }, outcome)),
+      el("ul", { class: "changes" }, change.changes.map(line)),
+      outcome === "applied" ? null : el("p", { class: "reason" }, change.outcome?.text ?? "Its outcome is not known yet."),
+      el("p", { class: "dim by" }, change.actor, ", serial ", String(change.serial_before),
+        change.serial_after === null ? "" : ` \u2192 ${change.serial_after}`, ", ", el("span", { class: "name" }, change.server)),
+      el("p", { class: "next" }, command("srvkeeper", "history", change.id),
+        outcome === "applied" ? [" ", command("srvkeeper", "rollback", change.id, "--dry-run")] : null),
+    ];
+  });
+}
+
+const KINDS = { create: ["+", "create"], delete: ["\u2212", "delete"], update: ["\u00B1", "modify"] };
+
+function line({ type, before, after, reason }) {
+  const [sign, tone] = KINDS[type] ?? ["?", "plain"];
+  const record = after ?? before;
+  return el("li", null,
+    el("span", { class: `tone ${tone}` }, el("span", { "aria-hidden": "true" }, `${sign} `), el("span", { class: "unseen" }, `${type} `),
+      type === "update" ? [data(before), " \u2192 "] : null, data(record)),
+    el("span", { class: "reason" }, `${reason.code}: ${reason.text}`));
+}
+
+const data = ({ priority, weight, port, target, ttl }) => `${priority} ${weight} ${port} ${target} ttl=${ttl}`;

@@ -1,6 +1,5 @@
 // Whether what is shown is true: connected, lost, or old. It never claims more than it knows.
-import { by, command, el, renew, say, show } from "./dom.js";
-import { clock, local, now, span } from "./time.js";
+import { by, clock, command, counting, el, grouped, LEVELS, local, now, renew, say, show, span } from "./dom.js";
 
 /** A daemon that works makes its status anew each second, and the page asks every ten. */
 const STALE = 30_000;
@@ -127,4 +126,57 @@ function tab(isOld) {
   document.title = title;
   const icon = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E${shape} fill='${colour}'/%3E%3C/svg%3E`;
   document.querySelector("link[rel=icon]").replaceWith(el("link", { rel: "icon", href: icon }));
+}
+
+// The one line, the numbers below it, and what the daemon says of itself.
+
+export function showVerdict(status) {
+  const { level, text } = status.verdict;
+  const { sign, word, tone } = LEVELS[level] ?? LEVELS.critical;
+  by("verdict").className = `verdict ${tone}`;
+  say(by("verdict-sign"), sign);
+  say(by("verdict-level"), word);
+  say(by("verdict-text"), text);
+  mark(level);
+  numbers(status.totals);
+  facts(status);
+}
+
+function numbers(totals) {
+  const { records } = totals;
+  renew(by("numbers"), totals, () => [
+    number("Hosts up", totals.hosts_up, { of: totals.hosts, isBad: totals.hosts_up < totals.hosts }),
+    number("Zones in sync", totals.in_sync, { of: totals.zones, isBad: totals.in_sync < totals.zones }),
+    number("Records published", records.published),
+    number("Missing", records.missing, { isBad: records.missing > 0 }),
+    number("Pending", records.pending, { isBad: records.pending > 0 }),
+    number("Held", records.held, { isBad: records.held > 0 }),
+    number("Contested", records.contested, { isBad: records.contested > 0 }),
+    number("Foreign", records.foreign, { isBad: records.foreign > 0 }),
+  ]);
+}
+
+function number(label, value, { of, isBad } = {}) {
+  const whole = of === undefined ? null : el("span", { class: "of" }, ` of ${grouped(of)}`);
+  return el("div", { class: isBad ? "look" : null }, el("dt", null, label), el("dd", null, grouped(value), whole));
+}
+
+function facts(status) {
+  const isAudit = status.mode === "audit";
+  renew(by("mode"), status.mode, () => el("span", { class: `mode ${status.mode}`, title: isAudit ? "nothing is written" : "the daemon writes" }, status.mode));
+  const told = [status.mode, status.started, status.last_full_reconcile, status.interval_seconds, status.canary, status.version];
+  renew(by("facts"), told, () => [
+    fact("Mode", isAudit ? "audit: nothing is written" : "enforce: what differs is written"),
+    fact("Every zone looked at", status.last_full_reconcile ? counting("ago", status.last_full_reconcile) : "not yet"),
+    fact("Looks at all of them every", duration(status.interval_seconds)),
+    fact("Canaries", { unused: "none are configured", answers: "answer", silent: "silent: nothing is removed" }[status.canary] ?? status.canary),
+    fact("Running for", counting("for", status.started)),
+  ]);
+  say(by("version"), `srvkeeper ${status.version}`);
+}
+
+const fact = (label, value) => el("div", null, el("dt", null, label), el("dd", null, value));
+
+function duration(seconds) {
+  return seconds >= 60 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }
