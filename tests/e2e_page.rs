@@ -242,7 +242,7 @@ fn two_thousand_zones_are_filtered_sorted_and_turned_by_keyboard() {
         ["nowhere.invalid.", "empty.example."]
     );
     let next = browser.text("#todo");
-    assert!(next.contains("srvkeeper plan nowhere.invalid."), "{next}");
+    assert!(next.contains("srvkeeper doctor nowhere.invalid."), "{next}");
     assert!(next.contains("srvkeeper apply empty.example."), "{next}");
 
     browser.press("/");
