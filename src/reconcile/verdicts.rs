@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::config::Config;
@@ -33,7 +34,7 @@ pub fn not_probed(config: &Config) -> Verdicts {
 /// Probes the hosts of the given zones (indexes) until each is settled.
 ///
 /// A host is up at its first success and down after `fall` failures in a row, the tries spaced by
-/// its interval. Whoever was last asked before another host first failed is then asked once more,
+/// its interval from begin to begin. Whoever was last asked before another host first failed is then asked once more,
 /// so that an outage on our side shows in all of them.
 ///
 /// `known` are fresh verdicts by index, as a running daemon has them: these hosts are not asked,
@@ -184,10 +185,13 @@ async fn until_settled(host: &Host, surroundings: Surroundings<'_>) -> Vec<Probe
     let mut tries = Vec::new();
     let asking = async {
         loop {
+            // From begin to begin, as the daemon spaces them: a probe that waits for its time-out
+            // is not followed by a whole interval more.
+            let next = Instant::now() + host.health.interval;
             tries.push(probe(host, surroundings.resolver).await);
             match health::one_shot_next(&tries, &host.health) {
                 Next::Settled => return,
-                Next::Again => tokio::time::sleep(host.health.interval).await,
+                Next::Again => tokio::time::sleep_until(next).await,
             }
         }
     };
@@ -257,5 +261,67 @@ fn judge(host: &Host, tries: &[Probed], canary: Canary) -> Verdict {
             probed: true,
             ..Verdict::unknown("not done: interrupted")
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::dns::resolve::Resolver;
+    use crate::model::{Check, Health, Srv};
+    use crate::reconcile::{Interrupt, Quiet};
+
+    /// A host that accepts connections and says nothing.
+    async fn silent() -> (TcpListener, Host) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = Host {
+            srv: Srv {
+                priority: 0,
+                weight: 0,
+                port: listener.local_addr().unwrap().port(),
+                target: Name::parse("kms1.corp.example.").unwrap(),
+            },
+            role: Role::Active,
+            groups: Vec::new(),
+            addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            health: Health {
+                checks: vec![Check::Rpc],
+                command: Vec::new(),
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(3),
+                rise: 2,
+                fall: 3,
+            },
+        };
+        (listener, host)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_are_spaced_from_begin_to_begin() {
+        let (_listener, mut host) = silent().await;
+        let (_interrupter, interrupt) = Interrupt::new();
+        let resolver = Resolver::with_name_servers(&[]);
+        let surroundings = Surroundings {
+            resolver: &resolver,
+            progress: &Quiet,
+            interrupt: &interrupt,
+        };
+        for (timeout, expected) in [
+            // Two intervals, and the last time-out.
+            (3, 2 * 10 + 3),
+            // A probe that takes longer than the interval is followed by the next at once.
+            (11, 3 * 11),
+        ] {
+            host.health.timeout = Duration::from_secs(timeout);
+            let began = Instant::now();
+            let answers = probe_hosts(std::slice::from_ref(&host), &[], surroundings).await;
+            assert_eq!(answers[0].verdict.state, State::Down);
+            assert_eq!(began.elapsed().as_secs(), expected);
+        }
     }
 }
