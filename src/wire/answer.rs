@@ -6,12 +6,11 @@
 
 use std::net::IpAddr;
 
-use hickory_proto::op::{Header, Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::SOA;
-use hickory_proto::rr::{DNSClass, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_proto::op::OpCode;
+use hickory_proto::rr::{DNSClass, RecordType};
 
-use super::convert;
+use super::message::{Header, Message, Record};
+use super::reader::Malformed;
 use crate::model::{Name, Rcode, Srv};
 
 /// What an authoritative server said about the SRV RRset.
@@ -171,26 +170,18 @@ fn alias_text(name: &Name, target: &Name, dname: Option<&Name>) -> String {
 /// Reads the answer to `owner SRV`.
 pub fn srv(bytes: &[u8], owner: &Name) -> Result<SrvAnswer, AnswerError> {
     let message = authoritative(bytes, owner, RecordType::SRV)?;
-    if message.answers.is_empty() {
+    if message.answers().is_empty() {
         let soa = negative(&message, owner)?;
         return Ok(SrvAnswer::Absent { soa });
     }
     require_existence(&message)?;
-    let mut records = Vec::with_capacity(message.answers.len());
+    let mut records = Vec::with_capacity(message.answers().len());
     let mut lowest = u32::MAX;
     let mut highest = 0;
-    for record in &message.answers {
-        let RData::SRV(data) = &record.data else {
-            continue;
-        };
+    for record in of_type(message.answers(), RecordType::SRV) {
         lowest = lowest.min(record.ttl);
         highest = highest.max(record.ttl);
-        records.push(Srv {
-            priority: data.priority,
-            weight: data.weight,
-            port: data.port,
-            target: name(&data.target)?,
-        });
+        records.push(record.srv()?);
     }
     if records.is_empty() {
         return Err(malformed("ANSWER holds records, but no SRV record"));
@@ -208,13 +199,13 @@ pub fn srv(bytes: &[u8], owner: &Name) -> Result<SrvAnswer, AnswerError> {
 /// Reads the answer to `name SOA`: the SOA of the zone that `name` lies in.
 pub fn soa(bytes: &[u8], name: &Name) -> Result<Soa, AnswerError> {
     let message = authoritative(bytes, name, RecordType::SOA)?;
-    if message.answers.is_empty() {
+    if message.answers().is_empty() {
         return negative(&message, name);
     }
     require_existence(&message)?;
-    let (record, data) = only_soa(&message.answers)?
+    let record = only_soa(message.answers())?
         .ok_or_else(|| malformed("ANSWER holds records, but no SOA record"))?;
-    read_soa(record, data, true)
+    read_soa(record, true)
 }
 
 /// Reads the answer to a question for a name's CNAME: an error when it has one.
@@ -239,35 +230,30 @@ pub fn name_servers_and_addresses(
     zone: &Name,
 ) -> Result<Vec<(Name, Vec<IpAddr>)>, AnswerError> {
     let message = authoritative(bytes, zone, RecordType::NS)?;
-    if message.answers.is_empty() {
+    if message.answers().is_empty() {
         negative(&message, zone)?;
         return Ok(Vec::new());
     }
     require_existence(&message)?;
-    let mut servers = Vec::with_capacity(message.answers.len());
-    for record in &message.answers {
-        if let RData::NS(server) = &record.data {
-            servers.push(name(server)?);
-        }
-    }
-    servers.sort();
-    servers.dedup();
-    let came_along = |server: &Name| {
-        let of_it = |record: &&Record| {
-            record.dns_class == DNSClass::IN && convert::is_same(&record.name, server)
-        };
-        let records = message.additionals.iter().filter(of_it);
-        records
-            .filter_map(|record| record.data.ip_addr())
-            .collect::<Vec<_>>()
-    };
-    Ok(servers
+    let servers = sorted_targets(of_type(message.answers(), RecordType::NS))?;
+    servers
         .into_iter()
         .map(|server| {
-            let addresses = came_along(&server);
-            (server, addresses)
+            let addresses = came_along(&message, &server)?;
+            Ok((server, addresses))
         })
-        .collect())
+        .collect()
+}
+
+/// The addresses of `server` in ADDITIONAL.
+fn came_along(message: &Message<'_>, server: &Name) -> Result<Vec<IpAddr>, AnswerError> {
+    let mut addresses = Vec::new();
+    for record in message.additionals() {
+        if record.class == DNSClass::IN && record.is_of(server)? {
+            addresses.extend(record.address()?);
+        }
+    }
+    Ok(addresses)
 }
 
 /// Reads the answer to `name A` or `name AAAA`; none where it has no such record.
@@ -277,13 +263,16 @@ pub fn addresses(
     record_type: RecordType,
 ) -> Result<Vec<IpAddr>, AnswerError> {
     let message = authoritative(bytes, name, record_type)?;
-    if message.answers.is_empty() {
+    if message.answers().is_empty() {
         negative(&message, name)?;
         return Ok(Vec::new());
     }
     require_existence(&message)?;
-    let data = message.answers.iter().map(|record| &record.data);
-    Ok(data.filter_map(RData::ip_addr).collect())
+    let mut addresses = Vec::with_capacity(message.answers().len());
+    for record in message.answers() {
+        addresses.extend(record.address()?);
+    }
+    Ok(addresses)
 }
 
 /// Reads what a server of the parent zone says to `zone NS`: the name servers that it delegates
@@ -296,18 +285,14 @@ pub fn delegation(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
         // A cut further up: the server asked is the parent's no more.
         result => return result,
     }
-    let message = Message::from_vec(bytes).map_err(|error| malformed(error.to_string()))?;
-    let mut servers = Vec::new();
-    for record in &message.authorities {
-        if let RData::NS(server) = &record.data
-            && convert::is_same(&record.name, zone)
-        {
-            servers.push(name(server)?);
+    let message = Message::read(bytes)?;
+    let mut of_the_zone = Vec::new();
+    for record in of_type(message.authorities(), RecordType::NS) {
+        if record.is_of(zone)? {
+            of_the_zone.push(record);
         }
     }
-    servers.sort();
-    servers.dedup();
-    Ok(servers)
+    sorted_targets(of_the_zone)
 }
 
 /// Reads the answer to `version.bind CH TXT`: what the server calls itself, in printable ASCII;
@@ -315,19 +300,15 @@ pub fn delegation(bytes: &[u8], zone: &Name) -> Result<Vec<Name>, AnswerError> {
 pub fn version(bytes: &[u8]) -> Option<String> {
     const LONGEST: usize = 60;
     let header = header(bytes, OpCode::Query).ok()?;
-    if header.counts.queries > 1 {
+    if header.questions > 1 {
         return None;
     }
-    let message = Message::from_vec(bytes).ok()?;
-    let said = message
-        .answers
-        .iter()
-        .find_map(|record| match &record.data {
-            RData::TXT(text) => Some(text.to_string()),
-            _ => None,
-        })?;
-    let printable = |c: &char| c.is_ascii_graphic() || *c == ' ';
-    let said: String = said.chars().filter(printable).take(LONGEST).collect();
+    let message = Message::read(bytes).ok()?;
+    let said = of_type(message.answers(), RecordType::TXT).next()?;
+    let said = said.text().ok()?;
+    let printable = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
+    let printable = said.into_iter().filter(printable).take(LONGEST);
+    let said: String = printable.map(char::from).collect();
     let said = said.trim();
     (!said.is_empty()).then(|| said.to_owned())
 }
@@ -336,59 +317,57 @@ pub fn version(bytes: &[u8]) -> Option<String> {
 ///
 /// Any response code is Ok; whether the update was applied is for the read-back to say.
 pub fn update(bytes: &[u8]) -> Result<Rcode, AnswerError> {
-    let header = header(bytes, OpCode::Update)?;
-    Ok(rcode(header.metadata.response_code))
+    Ok(header(bytes, OpCode::Update)?.rcode)
 }
 
 /// The header of a response to a request with this opcode.
 fn header(bytes: &[u8], opcode: OpCode) -> Result<Header, AnswerError> {
-    let header =
-        Header::read(&mut BinDecoder::new(bytes)).map_err(|error| malformed(error.to_string()))?;
-    if header.metadata.message_type != MessageType::Response {
+    let header = Header::read(bytes)?;
+    if !header.is_response {
         return Err(malformed("it is a request, not a response"));
     }
-    if header.metadata.op_code != opcode {
+    if header.opcode != u8::from(opcode) {
         return Err(malformed("its opcode is another than the request's"));
     }
     Ok(header)
 }
 
-/// Decodes NOERROR or NXDOMAIN, authoritative, whole, for this question and without an alias.
-fn authoritative(
-    bytes: &[u8],
+/// Reads NOERROR or NXDOMAIN, authoritative, whole, for this question and without an alias.
+fn authoritative<'m>(
+    bytes: &'m [u8],
     name: &Name,
     record_type: RecordType,
-) -> Result<Message, AnswerError> {
-    // The header comes first: hickory reserves space for as many questions as the header claims.
+) -> Result<Message<'m>, AnswerError> {
     let header = header(bytes, OpCode::Query)?;
-    if header.counts.queries > 1 {
+    if header.questions > 1 {
         return Err(malformed("it repeats more than one question"));
     }
-    let message = Message::from_vec(bytes).map_err(|error| malformed(error.to_string()))?;
-    let rcode = rcode(message.metadata.response_code);
+    let message = Message::read(bytes)?;
+    let rcode = message.rcode;
     let is_error = !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-    match message.queries.first() {
+    let is_the_one_asked = match &message.question {
         // A server that could not read the question has none to repeat.
-        None if is_error => {}
-        Some(query)
-            if query.query_type() == record_type
-                && query.query_class() == DNSClass::IN
-                && convert::is_same(query.name(), name) => {}
-        _ => {
-            return Err(AnswerError::WrongQuestion {
-                name: name.clone(),
-                record_type,
-            });
+        None => is_error,
+        Some(question) => {
+            question.record_type == record_type
+                && question.class == DNSClass::IN
+                && question.is_of(name)?
         }
+    };
+    if !is_the_one_asked {
+        return Err(AnswerError::WrongQuestion {
+            name: name.clone(),
+            record_type,
+        });
     }
     if is_error {
         let name = name.clone();
         return Err(AnswerError::Rcode { name, rcode });
     }
-    if message.metadata.truncation {
+    if message.is_truncated {
         return Err(AnswerError::Truncated(name.clone()));
     }
-    if !message.metadata.authoritative {
+    if !message.is_authoritative {
         return Err(referral(&message, name)?
             .unwrap_or_else(|| AnswerError::NotAuthoritative(name.clone())));
     }
@@ -398,59 +377,52 @@ fn authoritative(
 }
 
 /// The error for a CNAME in ANSWER, a DNAME's synthesized one included.
-fn refuse_alias(message: &Message, name: &Name) -> Result<(), AnswerError> {
-    let target = message
-        .answers
-        .iter()
-        .find_map(|record| match &record.data {
-            RData::CNAME(target) if convert::is_same(&record.name, name) => Some(target),
-            _ => None,
-        });
-    let Some(target) = target else {
-        return Ok(());
-    };
-    let mut dname = None;
-    for record in &message.answers {
-        if record.record_type() == RecordType::DNAME {
-            dname = Some(self::name(&record.name)?);
+fn refuse_alias(message: &Message<'_>, name: &Name) -> Result<(), AnswerError> {
+    let mut alias = None;
+    for record in of_type(message.answers(), RecordType::CNAME) {
+        if alias.is_none() && record.is_of(name)? {
+            alias = Some(record);
         }
     }
+    let Some(alias) = alias else {
+        return Ok(());
+    };
+    let dname = of_type(message.answers(), RecordType::DNAME).last();
     Err(AnswerError::Alias {
         name: name.clone(),
-        target: self::name(target)?,
-        dname,
+        target: alias.target()?,
+        dname: dname.map(Record::owner).transpose()?,
     })
 }
 
-fn refuse_wrong_owner(message: &Message, name: &Name) -> Result<(), AnswerError> {
-    for record in &message.answers {
-        if !convert::is_same(&record.name, name) {
+fn refuse_wrong_owner(message: &Message<'_>, name: &Name) -> Result<(), AnswerError> {
+    for record in message.answers() {
+        if !record.is_of(name)? {
             return Err(AnswerError::WrongOwner {
                 name: name.clone(),
-                owner: self::name(&record.name)?,
+                owner: record.owner()?,
             });
         }
-        if record.dns_class != DNSClass::IN {
+        if record.class != DNSClass::IN {
             return Err(malformed("ANSWER holds a record of another class than IN"));
         }
     }
     Ok(())
 }
 
-fn require_existence(message: &Message) -> Result<(), AnswerError> {
-    if message.metadata.response_code == ResponseCode::NXDomain {
+fn require_existence(message: &Message<'_>) -> Result<(), AnswerError> {
+    if message.rcode == Rcode::NXDOMAIN {
         return Err(malformed("it says NXDOMAIN and holds records of the name"));
     }
     Ok(())
 }
 
 /// The SOA in AUTHORITY of a negative answer (RFC 2308 §2).
-fn negative(message: &Message, name: &Name) -> Result<Soa, AnswerError> {
-    let Some((record, data)) = only_soa(&message.authorities)? else {
+fn negative(message: &Message<'_>, name: &Name) -> Result<Soa, AnswerError> {
+    let Some(record) = only_soa(message.authorities())? else {
         return Err(referral(message, name)?.unwrap_or_else(|| AnswerError::NoSoa(name.clone())));
     };
-    let name_exists = message.metadata.response_code != ResponseCode::NXDomain;
-    let soa = read_soa(record, data, name_exists)?;
+    let soa = read_soa(record, message.rcode != Rcode::NXDOMAIN)?;
     if !name.is_within(&soa.zone) {
         return Err(AnswerError::WrongOwner {
             name: name.clone(),
@@ -463,18 +435,14 @@ fn negative(message: &Message, name: &Name) -> Result<Soa, AnswerError> {
 /// The referral error, when AUTHORITY holds NS records at or above the name in place of an answer.
 ///
 /// NS records of the root are no referral: some servers send them for any name they do not serve.
-fn referral(message: &Message, name: &Name) -> Result<Option<AnswerError>, AnswerError> {
-    if !message.answers.is_empty() || message.metadata.response_code != ResponseCode::NoError {
+fn referral(message: &Message<'_>, name: &Name) -> Result<Option<AnswerError>, AnswerError> {
+    if !message.answers().is_empty() || message.rcode != Rcode::NOERROR {
         return Ok(None);
     }
-    let delegation = message
-        .authorities
-        .iter()
-        .find(|record| record.record_type() == RecordType::NS);
-    let Some(delegation) = delegation else {
+    let Some(delegation) = of_type(message.authorities(), RecordType::NS).next() else {
         return Ok(None);
     };
-    let zone = self::name(&delegation.name)?;
+    let zone = delegation.owner()?;
     if zone.is_root() || !name.is_within(&zone) {
         return Ok(None);
     }
@@ -484,12 +452,18 @@ fn referral(message: &Message, name: &Name) -> Result<Option<AnswerError>, Answe
     }))
 }
 
+/// The records of a section that are of one type.
+fn of_type<'a, 'm>(
+    section: &'a [Record<'m>],
+    record_type: RecordType,
+) -> impl Iterator<Item = &'a Record<'m>> {
+    let is_of_it = move |record: &&Record<'m>| record.record_type == record_type;
+    section.iter().filter(is_of_it)
+}
+
 /// The SOA record of a section; two of them are an error.
-fn only_soa(section: &[Record]) -> Result<Option<(&Record, &SOA)>, AnswerError> {
-    let mut all = section.iter().filter_map(|record| match &record.data {
-        RData::SOA(data) if record.dns_class == DNSClass::IN => Some((record, data)),
-        _ => None,
-    });
+fn only_soa<'a, 'm>(section: &'a [Record<'m>]) -> Result<Option<&'a Record<'m>>, AnswerError> {
+    let mut all = of_type(section, RecordType::SOA).filter(|record| record.class == DNSClass::IN);
     let first = all.next();
     if all.next().is_some() {
         return Err(malformed("it holds more than one SOA record"));
@@ -497,27 +471,37 @@ fn only_soa(section: &[Record]) -> Result<Option<(&Record, &SOA)>, AnswerError> 
     Ok(first)
 }
 
-fn read_soa(record: &Record, data: &SOA, name_exists: bool) -> Result<Soa, AnswerError> {
+fn read_soa(record: &Record<'_>, name_exists: bool) -> Result<Soa, AnswerError> {
+    let data = record.soa()?;
     Ok(Soa {
-        zone: name(&record.name)?,
-        mname: name(&data.mname)?,
+        zone: record.owner()?,
+        mname: data.mname,
         serial: data.serial,
         timers: Timers {
-            refresh: data.refresh.cast_unsigned(),
-            retry: data.retry.cast_unsigned(),
-            expire: data.expire.cast_unsigned(),
+            refresh: data.refresh,
+            retry: data.retry,
+            expire: data.expire,
             negative_ttl: record.ttl.min(data.minimum),
         },
         name_exists,
     })
 }
 
-fn name(decoded: &hickory_proto::rr::Name) -> Result<Name, AnswerError> {
-    convert::from_hickory(decoded).map_err(|error| malformed(error.to_string()))
+/// The names that these records point to, in the order of [`Name`], each once.
+fn sorted_targets<'a, 'm: 'a>(
+    records: impl IntoIterator<Item = &'a Record<'m>>,
+) -> Result<Vec<Name>, AnswerError> {
+    let targets = records.into_iter().map(Record::target);
+    let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
+    targets.sort();
+    targets.dedup();
+    Ok(targets)
 }
 
-fn rcode(decoded: ResponseCode) -> Rcode {
-    Rcode(u16::from(decoded))
+impl From<Malformed> for AnswerError {
+    fn from(Malformed { offset, what }: Malformed) -> Self {
+        Self::Malformed(format!("{what} at octet {offset}"))
+    }
 }
 
 fn malformed(what: impl Into<String>) -> AnswerError {

@@ -21,6 +21,7 @@ pub(super) fn malformed(offset: usize, what: &'static str) -> Malformed {
 }
 
 /// A place in a message; every step consumes octets that are there.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'m> {
     message: &'m [u8],
     /// Octets read so far.
@@ -79,38 +80,48 @@ impl<'m> Reader<'m> {
 
     /// Reads a name, pointers followed.
     pub(super) fn name(&mut self) -> Result<Name, Malformed> {
-        let start = self.offset;
-        let mut wire = Vec::new();
-        let mut after = None;
-        let mut lowest = self.offset;
+        let mut wire = [0; MAX_NAME];
+        let mut free = &mut wire[..];
+        let mut labels = self.labels();
         loop {
-            match self.label()? {
-                Label::Pointer(target) => {
-                    // Strictly backwards, so that a chain of pointers ends.
-                    if target >= lowest {
-                        return Err(malformed(start, "a name that points forward"));
-                    }
-                    after.get_or_insert(self.offset);
-                    lowest = target;
-                    self.offset = target;
-                }
-                Label::Octets(label) => {
-                    // `label` hands out at most 63 octets.
-                    wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
-                    wire.extend_from_slice(label);
-                    if wire.len() > MAX_NAME {
-                        return Err(malformed(start, "a name longer than 255 octets"));
-                    }
-                    if label.is_empty() {
-                        break;
-                    }
-                }
+            let label = labels.next()?;
+            // `label` hands out at most 63 octets.
+            let length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+            let too_long = malformed(self.offset, "a name longer than 255 octets");
+            let (slot, after) = free.split_first_mut().ok_or_else(|| too_long.clone())?;
+            *slot = length;
+            let (slots, after) = after.split_at_mut_checked(label.len()).ok_or(too_long)?;
+            slots.copy_from_slice(label);
+            free = after;
+            if label.is_empty() {
+                break;
             }
         }
-        if let Some(after) = after {
-            self.offset = after;
+        let length = MAX_NAME - free.len();
+        let start = self.offset;
+        self.offset = labels.end();
+        Name::from_wire(wire.get(..length).unwrap_or_default())
+            .map_err(|_| malformed(start, "a name that is none"))
+    }
+
+    /// True when the name here is `name`, letter case ignored (RFC 4343); steps over nothing.
+    pub(super) fn is_at(&self, name: &Name) -> Result<bool, Malformed> {
+        let mut labels = self.labels();
+        for own in name.labels().chain([&[][..]]) {
+            if !labels.next()?.eq_ignore_ascii_case(own) {
+                return Ok(false);
+            }
         }
-        Name::from_wire(&wire).map_err(|_| malformed(start, "a name that is none"))
+        Ok(true)
+    }
+
+    fn labels(&self) -> Labels<'m> {
+        Labels {
+            reader: *self,
+            start: self.offset,
+            lowest: self.offset,
+            end: None,
+        }
     }
 
     fn label(&mut self) -> Result<Label<'m>, Malformed> {
@@ -127,6 +138,41 @@ impl<'m> Reader<'m> {
             }
             _ => Err(malformed(at, "a label of unknown kind")),
         }
+    }
+}
+
+/// The labels of a name, pointers followed.
+struct Labels<'m> {
+    reader: Reader<'m>,
+    start: usize,
+    /// The lowest octet that a part of the name begins at.
+    lowest: usize,
+    /// The octet after the first pointer.
+    end: Option<usize>,
+}
+
+impl<'m> Labels<'m> {
+    /// The next one; the root is empty, and the last.
+    fn next(&mut self) -> Result<&'m [u8], Malformed> {
+        loop {
+            match self.reader.label()? {
+                Label::Octets(label) => return Ok(label),
+                Label::Pointer(target) => {
+                    // Strictly backwards, so that a chain of pointers ends.
+                    if target >= self.lowest {
+                        return Err(malformed(self.start, "a name that points forward"));
+                    }
+                    self.end.get_or_insert(self.reader.offset);
+                    self.lowest = target;
+                    self.reader.offset = target;
+                }
+            }
+        }
+    }
+
+    /// The octet after the name, once the root was handed out.
+    fn end(&self) -> usize {
+        self.end.unwrap_or(self.reader.offset)
     }
 }
 

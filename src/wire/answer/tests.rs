@@ -2,12 +2,17 @@
 
 use std::net::Ipv4Addr;
 
-use hickory_proto::op::Query;
-use hickory_proto::rr::rdata::{CNAME, NS, NULL, SRV};
+use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::rdata::{CNAME, NS, NULL, SOA, SRV};
+use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    AnswerError, DNSClass, Name, OpCode, Rcode, RecordType, Soa, SrvAnswer, Timers, delegation,
+    malformed, name_servers, name_servers_and_addresses, soa, srv, update, version,
+};
+use crate::wire::convert;
 use crate::wire::query::query;
 
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
