@@ -4,6 +4,8 @@ use crate::model::Name;
 
 /// The longest name in wire form.
 const MAX_NAME: usize = 255;
+/// The least octet that begins a pointer (RFC 1035 §4.1.4).
+const POINTER: u8 = 0xc0;
 
 /// Where and how a message breaks its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,12 +109,22 @@ impl<'m> Reader<'m> {
     /// True when the name here is `name`, letter case ignored (RFC 4343); steps over nothing.
     pub(super) fn is_at(&self, name: &Name) -> Result<bool, Malformed> {
         let mut labels = self.labels();
-        for own in name.labels().chain([&[][..]]) {
-            if !labels.next()?.eq_ignore_ascii_case(own) {
+        let mut own = name.wire();
+        loop {
+            labels.follow()?;
+            // What stands there in one piece is compared at once; a length octet is no letter.
+            let here = labels.reader.rest().get(..own.len());
+            if here.is_some_and(|here| here.eq_ignore_ascii_case(own)) {
+                return Ok(true);
+            }
+            let Some((first, rest)) = first_label(own) else {
+                return Ok(false);
+            };
+            if !labels.next()?.eq_ignore_ascii_case(first) {
                 return Ok(false);
             }
+            own = rest;
         }
-        Ok(true)
     }
 
     fn labels(&self) -> Labels<'m> {
@@ -129,7 +141,7 @@ impl<'m> Reader<'m> {
         let [length] = self.array()?;
         match length {
             0..=63 => Ok(Label::Octets(self.slice(usize::from(length))?)),
-            0xc0.. => {
+            POINTER.. => {
                 let [low] = self.array()?;
                 Ok(Label::Pointer(usize::from(u16::from_be_bytes([
                     length & 0x3f,
@@ -157,23 +169,43 @@ impl<'m> Labels<'m> {
         loop {
             match self.reader.label()? {
                 Label::Octets(label) => return Ok(label),
-                Label::Pointer(target) => {
-                    // Strictly backwards, so that a chain of pointers ends.
-                    if target >= self.lowest {
-                        return Err(malformed(self.start, "a name that points forward"));
-                    }
-                    self.end.get_or_insert(self.reader.offset);
-                    self.lowest = target;
-                    self.reader.offset = target;
-                }
+                Label::Pointer(target) => self.jump(target)?,
             }
         }
+    }
+
+    /// Follows a pointer that is next, and those that it leads to.
+    fn follow(&mut self) -> Result<(), Malformed> {
+        while matches!(self.reader.rest().first(), Some(POINTER..)) {
+            if let Label::Pointer(target) = self.reader.label()? {
+                self.jump(target)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn jump(&mut self, target: usize) -> Result<(), Malformed> {
+        // Strictly backwards, so that a chain of pointers ends.
+        if target >= self.lowest {
+            return Err(malformed(self.start, "a name that points forward"));
+        }
+        self.end.get_or_insert(self.reader.offset);
+        self.lowest = target;
+        self.reader.offset = target;
+        Ok(())
     }
 
     /// The octet after the name, once the root was handed out.
     fn end(&self) -> usize {
         self.end.unwrap_or(self.reader.offset)
     }
+}
+
+/// The first label of a name in wire form and what stands behind it; `None` for the root.
+fn first_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = wire.split_first()?;
+    let split = (length > 0).then(|| rest.split_at_checked(usize::from(length)));
+    split.flatten()
 }
 
 enum Label<'m> {
