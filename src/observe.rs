@@ -30,8 +30,8 @@ use crate::model::{Name, NameError, Observed, Rcode, Srv, Zone};
 use crate::wire::answer::{self, AnswerError, Soa, SrvAnswer};
 use crate::wire::query::query;
 
-/// The label of the child that nobody has.
-const CHILD: &str = "_srvkeeper";
+/// The label of the child that nobody has, as a name in wire form.
+const CHILD: &[u8] = b"\x0a_srvkeeper\0";
 
 /// Why a zone could not be read.
 ///
@@ -170,18 +170,25 @@ async fn observe_owner(exchange: &Exchange, owner: &Name) -> Result<Observed, Ca
     };
     let soa = match child {
         Some(soa) if !soa.name_exists => soa,
-        // The records may be a wildcard's.
-        Some(soa) => {
-            refuse_wildcard(exchange, owner, &soa.zone, &records).await?;
-            soa
-        }
-        None => {
-            let soa = ask_upward(exchange, owner).await?;
-            refuse_wildcard(exchange, owner, &soa.zone, &records).await?;
-            soa
-        }
+        // Rare, and boxed, so that other zones have no room for it.
+        child => Box::pin(ask_more(exchange, owner, child, &records)).await?,
     };
     Ok(observed(exchange, soa, ttl, mixed_ttl, records))
+}
+
+/// The SOA where the child's answer gives none, or leaves open whether the records are a wildcard's.
+async fn ask_more(
+    exchange: &Exchange,
+    owner: &Name,
+    child: Option<Soa>,
+    records: &[Srv],
+) -> Result<Soa, Cause> {
+    let soa = match child {
+        Some(soa) => soa,
+        None => ask_upward(exchange, owner).await?,
+    };
+    refuse_wildcard(exchange, owner, &soa.zone, records).await?;
+    Ok(soa)
 }
 
 fn observed(
@@ -216,7 +223,7 @@ fn require_one_zone(owner: &Name, soa: &Soa, child: Option<&Soa>) -> Result<(), 
 ///
 /// A DNAME is an error: it stands at the owner, or the owner's own answer tells of it, too.
 async fn ask_child(exchange: &Exchange, owner: &Name) -> Result<Option<Soa>, Cause> {
-    let Ok(child) = Name::parse(CHILD).and_then(|label| owner.prefixed(&label)) else {
+    let Ok(child) = Name::from_wire(CHILD).and_then(|label| owner.prefixed(&label)) else {
         return Ok(None);
     };
     match ask_soa(exchange, &child).await {

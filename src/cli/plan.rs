@@ -1,6 +1,7 @@
 //! `plan`: the dry run.
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 
 use anstream::adapter::strip_str;
 
@@ -22,9 +23,10 @@ pub(super) fn run(config: &Config, arguments: &PlanArgs, bars: &Bars) -> Result<
         None => PlanFormat::Text,
     });
     let is_document = matches!(format, PlanFormat::Html | PlanFormat::Markdown);
-    let made = setup::run(bars, async |session| {
+    // Never dropped: the process ends with its command, and takes it along at once.
+    let made = ManuallyDrop::new(setup::run(bars, async |session| {
         make(config, arguments, is_document, session).await
-    })?;
+    })?);
     let plan = &made.plan;
     match &arguments.out {
         Some(file) => {

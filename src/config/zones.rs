@@ -1,7 +1,6 @@
 //! `[[zone]]`: names from the section or its file, and every reference resolved.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,8 +40,8 @@ impl Zones<'_> {
     ) -> Vec<Zone> {
         self.check_emptiness(sections, top, problems);
         let mut shared = Shared::default();
-        let mut seen: BTreeMap<Name, Place> = BTreeMap::new();
         let mut zones = Vec::new();
+        let mut places = Vec::new();
         for section in sections {
             let named = self.names(section, problems);
             let scope = section.scope().within(self.policy).within(self.record);
@@ -64,17 +63,7 @@ impl Zones<'_> {
                         continue;
                     }
                 };
-                match seen.entry(owner.clone()) {
-                    Entry::Vacant(free) => free.insert(place),
-                    Entry::Occupied(first) => {
-                        let text = format!(
-                            "{name} is already a zone with this service, at {}",
-                            shown(first.get())
-                        );
-                        problems.error(&place, label(), text);
-                        continue;
-                    }
-                };
+                places.push((place, section));
                 zones.push(Zone {
                     name,
                     owner,
@@ -88,6 +77,7 @@ impl Zones<'_> {
                 });
             }
         }
+        refuse_repeated(&zones, &places, problems);
         zones
     }
 
@@ -319,6 +309,26 @@ fn zone_label(section: &Section) -> String {
     } else {
         "name"
     })
+}
+
+/// Two zones with one owner are an error, at the one that stands later.
+fn refuse_repeated(zones: &[Zone], places: &[(Place, &Section)], problems: &mut Problems) {
+    let mut all: Vec<_> = zones.iter().zip(places).collect();
+    // A stable sort: of those with one owner the first in the file comes first.
+    all.sort_by(|(one, _), (other, _)| one.owner.cmp(&other.owner));
+    for repeated in all.chunk_by(|(one, _), (other, _)| one.owner == other.owner) {
+        let [(_, (first, _)), repeated @ ..] = repeated else {
+            continue;
+        };
+        for (zone, (place, section)) in repeated {
+            let text = format!(
+                "{} is already a zone with this service, at {}",
+                zone.name,
+                shown(first)
+            );
+            problems.error(place, zone_label(section), text);
+        }
+    }
 }
 
 /// The names of a names file, and what is wrong with its other lines.

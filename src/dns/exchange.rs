@@ -211,7 +211,10 @@ impl Exchange {
     pub async fn read(&self, message: Vec<u8>) -> Result<Vec<u8>, ExchangeError> {
         let key = self.signer.key();
         match self.request(message.clone(), Kind::Read, key).await {
-            Err(ExchangeError::Connect { refused: true, .. }) => self.read_udp(message).await,
+            Err(ExchangeError::Connect { refused: true, .. }) => {
+                // Boxed, so that a read over TCP has no room for it.
+                Box::pin(self.read_udp(message)).await
+            }
             result => result,
         }
     }

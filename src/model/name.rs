@@ -81,35 +81,28 @@ impl Name {
         if text == "." {
             return Ok(Self::root());
         }
+        // Each label behind an octet that gets its length once it is known; the last one, of no
+        // label, is the root.
         let mut wire = Vec::with_capacity(text.len() + 2);
-        let mut label = Vec::with_capacity(MAX_LABEL);
+        wire.push(0);
+        let mut start = 0;
         let mut bytes = text.bytes();
-        let mut close = |label: &mut Vec<u8>| -> Result<(), NameError> {
-            if label.is_empty() {
-                return Err(NameError::EmptyLabel(text.to_owned()));
-            }
-            let length = u8::try_from(label.len()).unwrap_or(u8::MAX);
-            if label.len() > MAX_LABEL {
-                return Err(NameError::LongLabel(
-                    String::from_utf8_lossy(label).into_owned(),
-                ));
-            }
-            wire.push(length);
-            wire.append(label);
-            Ok(())
-        };
         while let Some(byte) = bytes.next() {
             match byte {
-                b'.' => close(&mut label)?,
-                b'\\' => label
+                b'.' => {
+                    close(&mut wire, start, text)?;
+                    start = wire.len();
+                    wire.push(0);
+                }
+                b'\\' => wire
                     .push(unescape(&mut bytes).ok_or_else(|| NameError::Escape(text.to_owned()))?),
-                _ => label.push(byte),
+                _ => wire.push(byte),
             }
         }
-        if !label.is_empty() {
-            close(&mut label)?;
+        if wire.len() > start + 1 {
+            close(&mut wire, start, text)?;
+            wire.push(0);
         }
-        wire.push(0);
         Self::checked(&wire)
     }
 
@@ -199,7 +192,15 @@ impl Name {
             .wire
             .split_last()
             .map_or(&[][..], |(_root, head)| head);
-        Self::checked(&[head, &self.wire].concat())
+        let length = head.len() + self.wire.len();
+        let mut wire = [0; MAX_WIRE];
+        let joined = wire.get_mut(..length).ok_or(NameError::Long)?;
+        let (front, behind) = joined
+            .split_at_mut_checked(head.len())
+            .ok_or(NameError::Long)?;
+        front.copy_from_slice(head);
+        behind.copy_from_slice(&self.wire);
+        Self::checked(joined)
     }
 
     /// The name one label up; `None` for the root.
@@ -251,6 +252,23 @@ fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = next;
         Some(label)
     })
+}
+
+/// Writes the length of the label at the end of `wire` into the octet before it, at `start`.
+fn close(wire: &mut [u8], start: usize, text: &str) -> Result<(), NameError> {
+    let Some((length, label)) = wire.get_mut(start..).and_then(<[u8]>::split_first_mut) else {
+        return Err(NameError::Wire);
+    };
+    if label.is_empty() {
+        return Err(NameError::EmptyLabel(text.to_owned()));
+    }
+    if label.len() > MAX_LABEL {
+        return Err(NameError::LongLabel(
+            String::from_utf8_lossy(label).into_owned(),
+        ));
+    }
+    *length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+    Ok(())
 }
 
 /// The octet of `\DDD` or `\X`, the backslash already taken (RFC 1035 §5.1).

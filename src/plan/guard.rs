@@ -16,7 +16,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Canary, Changes, ContestKind, Expect, Host, Name, ReasonCode, Role, State, Verdict, Verdicts,
+    Canary, Changes, ContestKind, Expect, Foreign, Host, Name, ReasonCode, Role, State, Verdict,
+    Verdicts,
 };
 
 use super::PlanInput;
@@ -32,7 +33,7 @@ const WITHDRAWN_LONG_AGO: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Withheld {
     /// By position among the entries: the guard that withholds this host's removal, and its text.
     pub(super) hosts: Vec<Option<(Guard, String)>>,
-    /// Set when foreign records must stay too.
+    /// Set when foreign records that are to be removed must stay too.
     pub(super) foreign: Option<(Guard, String)>,
     /// True when fewer than `min_hosts` published hosts that are not down remain.
     pub(super) short_of_hosts: bool,
@@ -93,7 +94,9 @@ pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld
         })
         .filter(|(entry, _withheld)| entry.is_up() && entry.may_serve())
         .count();
-    let foreign = if up < min_hosts {
+    let foreign = if policy.foreign == Foreign::Report {
+        None
+    } else if up < min_hosts {
         Some((
             Guard::MinHosts,
             format!(

@@ -139,7 +139,8 @@ impl Connections {
     ) -> Result<Vec<Connection>, ZoneError> {
         let stays = home.map(|home| home.server);
         let mut connections: Vec<Connection> = if zone.servers.is_empty() {
-            self.found(zone, resolver, stays).await?
+            // Boxed, so that a zone with servers has no room for the resolver.
+            Box::pin(self.found(zone, resolver, stays)).await?
         } else {
             self.configured(zone)
                 .map(|server| self.open(server.address, server.key.as_deref()))

@@ -236,30 +236,41 @@ async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Opti
 
 async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
     let zone = context.config.zones.get(work.zone)?;
-    let report = |plan, outcome| ZoneReport {
+    let plan = match work.planned {
+        Some(plan) => Ok(plan),
+        None => observe_and_plan(context, zone).await,
+    };
+    let (plan, outcome) = match (plan, mode) {
+        (Ok(plan), Mode::Apply(writing)) if plan.is_pending() => {
+            // Boxed, so that a zone that is only read has no room for all this.
+            Box::pin(carry_out(context, zone, plan, writing)).await
+        }
+        (plan, _) => (plan, None),
+    };
+    Some(ZoneReport {
         index: work.zone,
         zone: zone.name.clone(),
         plan,
         outcome,
-    };
-    let mut plan = match work.planned {
-        Some(plan) => plan,
-        None => match observe_and_plan(context, zone).await {
-            Ok(plan) => plan,
-            Err(error) => return Some(report(Err(error), None)),
-        },
-    };
-    let Mode::Apply(writing) = mode else {
-        return Some(report(Ok(plan), None));
-    };
+    })
+}
+
+/// Sends what is planned, until it is applied or must stay undone; with the newest plan comes what
+/// became of the newest update.
+async fn carry_out(
+    context: Context<'_>,
+    zone: &Zone,
+    mut plan: ZonePlan,
+    writing: Writing<'_>,
+) -> (Result<ZonePlan, ZoneError>, Option<Outcome>) {
     let mut replans = 0;
     let mut others = Others::default();
     loop {
         if !plan.is_pending() {
-            return Some(report(Ok(plan), None));
+            return (Ok(plan), None);
         }
         if context.surroundings.interrupt.is_raised() {
-            return Some(report(Err(ZoneError::interrupted()), None));
+            return (Err(ZoneError::interrupted()), None);
         }
         let (outcome, asked) = match apply_one(context, zone, &plan, writing).await {
             Ok(outcome) => (outcome, true),
@@ -275,18 +286,18 @@ async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneRe
             || replans == REPLANS
             || writing.on_conflict == OnConflict::Stop
         {
-            return Some(report(Ok(plan), Some(outcome)));
+            return (Ok(plan), Some(outcome));
         }
         replans += 1;
         let newer = match observe_and_plan(context, zone).await {
             Ok(newer) => newer,
-            Err(error) => return Some(report(Err(error), Some(outcome))),
+            Err(error) => return (Err(error), Some(outcome)),
         };
         let may_go_on = writing.on_conflict == OnConflict::Replan || newer.changes == plan.changes;
         plan = newer;
         // Somebody else may have made the change meanwhile: then there is nothing left to ask.
         if !may_go_on && plan.is_pending() {
-            return Some(report(Ok(plan), Some(outcome)));
+            return (Ok(plan), Some(outcome));
         }
     }
 }
