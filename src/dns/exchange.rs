@@ -1,14 +1,16 @@
 //! Requests to one server and their answers, over pipelined TCP.
 //!
-//! An [`Exchange`] is a handle; behind it one task owns the connection, the table of IDs and the
+//! An [`Exchange`] is a handle; behind it a task owns the connection, the table of IDs and the
 //! deadlines, so nothing is locked. Reads, updates and read-backs share that connection
-//! (RFC 7766 §6.2.1.1): up to `window` requests are under way at once, answers may come in any
-//! order, and what is ready leaves in one write. The connection is opened when it is needed and
-//! kept; the task ends when the last handle is dropped.
+//! (RFC 7766 §6.2.1.1), but for updates in bulk, which have two more (`lanes`). Up to `window` reads
+//! and as many updates are under way at once, answers may come in any order, and what is ready
+//! leaves in one write. A connection is opened when it is needed and kept; the tasks end when the
+//! last handle is dropped.
 //!
 //! A read goes over UDP when the server refuses TCP; an update never does (RFC 2136 §7.8).
 
 mod connection;
+mod lanes;
 mod negotiated;
 mod task;
 mod udp;
@@ -18,13 +20,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::gss::{Contexts, GssError};
 use crate::model::{GssKey, Rcode};
 use crate::wire::tsig::{Key, MacError, TsigError};
-use task::{Job, Kind, Task};
+use lanes::Lanes;
+use task::{Job, Kind};
 
 /// How an exchange behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +35,13 @@ pub struct Settings {
     /// How long a request waits, from when it was made or, in a queue, from the server's last
     /// sign of life before it was sent.
     pub timeout: Duration,
-    /// The most requests under way at once, at least one; the others queue in order. Fewer at
-    /// first, and while the server does not keep up.
+    /// The most reads under way at once, and the most updates, at least one; the others queue in
+    /// order. Fewer at first, and while the server does not keep up.
     pub window: usize,
 }
 
 impl Default for Settings {
-    /// Five seconds; 64 requests, which leaves room in BIND's `update-quota` of 100.
+    /// Five seconds; 64, which leaves room for updates in BIND's `update-quota` of 100.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(5),
@@ -148,7 +151,7 @@ pub struct Exchange {
     server: SocketAddr,
     signer: Signer,
     settings: Settings,
-    jobs: mpsc::UnboundedSender<Job>,
+    lanes: Arc<Lanes>,
     /// Bounds the UDP sockets open at once.
     datagrams: Arc<Semaphore>,
 }
@@ -187,14 +190,11 @@ impl Exchange {
             window: settings.window.clamp(1, 1 << 12),
             ..settings
         };
-        // Unbounded, because each sender waits for its answer before it sends again.
-        let (jobs, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(Task::new(server, settings, receiver).run());
         Self {
             server,
             signer,
             settings,
-            jobs,
+            lanes: Arc::new(Lanes::start(server, settings)),
             datagrams: Arc::new(Semaphore::new(settings.window)),
         }
     }
@@ -272,22 +272,17 @@ impl Exchange {
         kind: Kind,
         key: Option<Arc<Key>>,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            message,
-            kind,
-            key,
-            made: Instant::now(),
-            reply,
-            resent: false,
-        };
-        // Neither happens while the runtime lives: the task outlives its handles.
-        if self.jobs.send(job).is_err() {
-            return Err(ExchangeError::Closed { sent: false });
-        }
-        answer
+        let made = Instant::now();
+        self.lanes
+            .ask(|reply| Job {
+                message,
+                kind,
+                key,
+                made,
+                reply,
+                resent: false,
+            })
             .await
-            .unwrap_or(Err(ExchangeError::Closed { sent: true }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::*;
@@ -559,4 +560,71 @@ async fn an_unsigned_answer_to_a_signed_request_is_no_answer() {
     let exchange = Exchange::new(udp_address, Some(key), Settings::default());
     let error = exchange.read(request(3)).await.unwrap_err();
     assert!(matches!(error, ExchangeError::Tsig(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn in_bulk_no_read_stands_behind_an_update() {
+    const READS: u32 = 16;
+    const UPDATES: u32 = 16;
+    const FIRST_UPDATE: u32 = 1_000;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (came, mut requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let came = came.clone();
+            tokio::spawn(async move {
+                while let Ok(length) = stream.read_u16().await {
+                    let mut message = vec![0; usize::from(length)];
+                    stream.read_exact(&mut message).await.unwrap();
+                    came.send((connection, number(&message))).unwrap();
+                    // An update waits for ever, and all behind it.
+                    if number(&message) >= FIRST_UPDATE {
+                        return say_nothing(stream).await;
+                    }
+                    answer(&mut stream, &message).await;
+                }
+            });
+        }
+    });
+    let exchange = exchange(address);
+    let reads = join_all((0..READS).map(|n| exchange.read(request(n))));
+    let updates = join_all((0..UPDATES).map(|n| exchange.update(request(FIRST_UPDATE + n))));
+    tokio::pin!(updates);
+    tokio::select! {
+        // In this order, so that the reads are under way when the updates come.
+        biased;
+        answers = reads => assert!(answers.iter().all(Result::is_ok)),
+        _ = &mut updates => panic!("nobody answered them"),
+    }
+    // Each of two connections is stuck at its first.
+    let mut stuck = Vec::new();
+    while stuck.len() < 2 {
+        tokio::select! {
+            request = requests.recv() => {
+                let (connection, number) = request.unwrap();
+                if number >= FIRST_UPDATE {
+                    stuck.push(connection);
+                }
+            }
+            _ = &mut updates => panic!("nobody answered them"),
+        }
+    }
+    stuck.sort_unstable();
+    assert_eq!(stuck, [1, 2], "the reads came over connection 0");
+}
+
+#[tokio::test]
+async fn one_zone_alone_has_one_connection() {
+    let address = server(|connection, stream| async move {
+        assert_eq!(connection, 0, "one connection carries them all");
+        answer_all(stream).await;
+    })
+    .await;
+    let exchange = exchange(address);
+    for _ in 0..10 {
+        exchange.read(request(1)).await.unwrap();
+        exchange.update(request(2)).await.unwrap();
+    }
 }
