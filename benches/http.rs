@@ -12,7 +12,7 @@
 //! client: from the time in the event to the time at which all of it was read, on the same clock.
 //!
 //! **view**: a daemon with so many zones, all looked at. Measured is the page with its script, its
-//! style and the first hundred zones, one after the other on connections of their own; all zones; and
+//! style and the first zones, one after the other on connections of their own; all zones; and
 //! the metrics.
 //!
 //! **page**: the same zones, one zone and one host more, in a real browser. Measured is from the begin
@@ -187,12 +187,8 @@ fn view(zones: usize) {
         zones.into(),
     );
     println!("{zones} zones, in milliseconds:");
-    let first = [
-        "/",
-        "/app.js",
-        "/app.css",
-        "/api/v1/status?page=1&per_page=100",
-    ];
+    let first = first_view(http);
+    let first: Vec<&str> = first.iter().map(String::as_str).collect();
     for (what, paths) in [
         ("first view", &first[..]),
         ("all zones", &["/api/v1/status"]),
@@ -208,6 +204,21 @@ fn view(zones: usize) {
         tell(what, took.collect());
         println!("  {:<22} {:.1} kB", "", size as f64 / 1_000.0);
     }
+}
+
+/// What a browser asks for before it shows zones: the page, the files that it names, a page of zones.
+fn first_view(http: Http) -> Vec<String> {
+    let page = http.get("/").text();
+    let names = page.split('"').filter(|text| {
+        let file = text.strip_suffix(".js").or(text.strip_suffix(".css"));
+        file.is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase()))
+    });
+    let zones = "/api/v1/status?page=1&per_page=25&sort=problems".to_owned();
+    let files = names.map(|name| format!("/{name}"));
+    std::iter::once("/".to_owned())
+        .chain(files)
+        .chain([zones])
+        .collect()
 }
 
 /// Loads of the page, and transitions of a host.
@@ -285,7 +296,8 @@ fn tell(what: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
     println!(
-        "  {what:<22} p50 {:6.2}  p90 {:6.2}  p99 {:6.2}  max {:6.2}",
+        "  {what:<22} min {:6.2}  p50 {:6.2}  p90 {:6.2}  p99 {:6.2}  max {:6.2}",
+        at(0.0),
         at(0.5),
         at(0.9),
         at(0.99),

@@ -325,6 +325,69 @@ fn two_thousand_zones_are_filtered_sorted_and_turned_by_keyboard() {
     drop(daemon);
 }
 
+#[test]
+fn a_reload_is_seen_and_long_plans_and_histories_have_pages() {
+    let zones: Vec<String> = (0..25).map(|zone| format!("z{zone}.example.")).collect();
+    let primary = Bind::open(&[ZoneText::new("example.")]);
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address)
+        .trusted_host(KMS1, "")
+        .daemon(&format!("http = \"{}\"", http.0));
+    for zone in &zones {
+        site = site.zone(zone);
+    }
+    site.mode = "audit";
+    let daemon = serving(&site);
+    let mut browser = Browser::start();
+    opened(&mut browser, http);
+    let sections =
+        |count: usize| format!("document.querySelectorAll('#plan section').length === {count}");
+    browser.wait_until(&sections(20));
+    assert_eq!(browser.text("#mode"), "audit");
+    let line = "document.querySelector('#plan .tone.create').innerText";
+    let line = browser.value(line).as_str().unwrap().to_owned();
+    assert!(
+        line.starts_with("+ CREATE _vlmcs._tcp.z0.example. SRV 0 0 1688 "),
+        "{line}"
+    );
+    browser.value("[...document.querySelectorAll('#plan-pages button')].find((button) => button.innerText === 'Next').click()");
+    browser.wait_until(&sections(5));
+
+    site.mode = "enforce";
+    site.configure();
+    daemon.signal("HUP");
+    browser.wait_until("document.querySelector('#mode').innerText === 'enforce'");
+    let changes =
+        |count: usize| format!("document.querySelectorAll('#history > li').length === {count}");
+    browser.wait_until(&changes(20));
+    browser
+        .wait_until("document.querySelector('#plan').innerText.startsWith('Nothing is pending')");
+    browser.value("document.querySelector('#history-more').click()");
+    browser.wait_until(&changes(25));
+    browser.wait_until("document.querySelector('#history-more').hidden");
+    let ids = browser.value(
+        "[...document.querySelectorAll('#history .id')].map((id) => Number(id.innerText.slice(1)))",
+    );
+    let ids: Vec<u64> = serde_json::from_value(ids).unwrap();
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "{ids:?}");
+
+    // Those of one zone, and back.
+    browser.value("document.querySelector('#zones .toggle').click()");
+    browser.value("[...document.querySelectorAll('#zones .detail button')].find((button) => button.innerText === 'Its changes below').click()");
+    browser.wait_until(&changes(1));
+    assert!(browser.text("#history-of").starts_with("Changes of z"));
+    browser.value("document.querySelector('#history-of button').click()");
+    browser.wait_until(&changes(20));
+
+    // A command is copied, or selected where the browser lets nobody write the clipboard.
+    browser.value("document.querySelector('#history .copy').click()");
+    browser.wait_until(
+        "['Copied', 'Selected'].includes(document.querySelector('#history .copy').innerText)",
+    );
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
 /// Presses Tab until what has this text, or begins with it and a number, has the focus.
 #[track_caller]
 fn go_to(browser: &mut Browser, text: &str) {
