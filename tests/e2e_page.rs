@@ -15,11 +15,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use support::{
-    Bind, Browser, Daemon, Http, Kms, Knot, Primary, Site, ZONE, ZoneText, eventually, lines,
-    published, unused_address,
+    Bind, Browser, Http, Kms, Knot, Primary, Site, ZONE, ZoneText, eventually, expect_clean,
+    expect_no_stranger, lines, opened, origin, published, row_has, serving, unused_address,
 };
 
 const KMS1: &str = "kms1.corp.example.";
@@ -35,53 +35,6 @@ fn site(primary: &Primary, first: &Kms, second: &Kms, more: &str) -> (Site, Http
         .daemon(&format!("http = \"{http}\"\n{more}"));
     site.health = "rise = 1\nfall = 2\ninterval = \"200ms\"\ntimeout = \"200ms\"".to_owned();
     (site, Http(http))
-}
-
-fn serving(site: &Site) -> Daemon {
-    let mut daemon = Daemon::start(site, &[]);
-    daemon.wait_for("serving the status page");
-    daemon
-}
-
-fn origin(http: Http) -> String {
-    format!("http://{}/", http.0)
-}
-
-/// Opens the page and waits until it shows something and listens.
-fn opened(browser: &mut Browser, http: Http) {
-    browser.open(&origin(http));
-    browser.wait_until(
-        "!document.querySelector('#main').hidden && document.querySelector('#connection').innerText === 'Live'",
-    );
-}
-
-/// An expression: the row of a table that begins with this name has this text.
-fn row_has(table: &str, name: &str, text: &str) -> String {
-    format!(
-        "[...document.querySelectorAll('#{table} tbody')].some((body) => \
-         body.querySelector('th .name').innerText === {name:?} && body.innerText.includes({text:?}))"
-    )
-}
-
-/// Nothing was complained of, and nobody but the daemon was asked.
-#[track_caller]
-fn expect_clean(browser: &mut Browser, http: Http) {
-    let complaints = browser.complaints();
-    assert!(complaints.is_empty(), "{complaints:#?}");
-    expect_no_stranger(browser, http);
-}
-
-#[track_caller]
-fn expect_no_stranger(browser: &mut Browser, http: Http) {
-    let ours = origin(http);
-    let strangers: Vec<String> = browser
-        .requests()
-        .into_iter()
-        .filter(|address| {
-            !address.starts_with(&ours) && !address.starts_with("data:image/svg+xml,")
-        })
-        .collect();
-    assert!(strangers.is_empty(), "{strangers:#?}");
 }
 
 #[test]
@@ -589,151 +542,4 @@ fn the_token_is_asked_for_and_kept_in_the_tab_only() {
     assert_eq!(browser.value("sessionStorage.length"), json!(0));
     expect_no_stranger(&mut browser, http);
     drop(daemon);
-}
-
-/// Colours change in passing: waits until they have.
-const SETTLED: &str =
-    "Promise.allSettled(document.getAnimations().map((animation) => animation.finished))";
-
-/// Of each text that is shown: its contrast with what lies behind it, where that is too small.
-const CONTRASTS: &str = r#"(() => {
-  const parse = (colour) => {
-    const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number);
-    return colour.startsWith("color(") ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
-  };
-  const light = (colour) => {
-    const [r, g, b] = colour.map((part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const over = ([r, g, b, a], below) => [r, g, b].map((part, index) => part * a + below[index] * (1 - a));
-  const behind = (element) => {
-    const layers = [];
-    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
-    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const weak = [];
-  let count = 0;
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
-    count += 1;
-    const back = behind(element);
-    const [a, b] = [light(over(parse(getComputedStyle(element).color), back)), light(back)];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) weak.push(`${contrast.toFixed(2)} ${element.className} ${texts.currentNode.data}`);
-  }
-  return { count, weak };
-})()"#;
-
-#[test]
-fn it_can_be_read_in_light_and_dark_on_a_desk_and_on_a_phone() {
-    let long = "a-label-that-somebody-chose-long-in-good-faith.and-another-one-of-that-kind";
-    let zones = [
-        ZoneText::new(ZONE).srv(3600, &[&format!("0 0 1688 stray.{long}.example.")]),
-        ZoneText::new(&format!("{long}.example.")),
-    ];
-    let primary = Bind::start(&zones);
-    let (first, mut second) = (Kms::start(), Kms::start());
-    let (site, http) = site(&primary, &first, &second, "");
-    let mut site = site
-        .zone(&format!("{long}.example."))
-        .zone("nowhere.example.")
-        .policy("min_hosts = 2");
-    let third = Kms::start();
-    let standby = format!("standby.{long}.example.");
-    site = site.host_with(&standby, &third, "role = \"standby\"");
-    let daemon = serving(&site);
-    eventually(|| published(&primary).len(), 3);
-    second.stop();
-    site.run(&[
-        "host", "down", &standby, "--for", "2h", "--reason", "patching",
-    ])
-    .expect(0);
-    let mut browser = Browser::start();
-    opened(&mut browser, http);
-    browser.wait_until(&row_has("hosts", KMS2, "down"));
-    browser.wait_until("document.querySelector('#plan').innerText.includes('! HELD')");
-    browser.value("document.querySelectorAll('#zones .toggle')[1].click()");
-    for (name, dark, width) in [
-        ("light", false, 1440),
-        ("dark", true, 1440),
-        ("narrow", false, 390),
-        ("narrow-dark", true, 390),
-    ] {
-        browser.dark(dark);
-        browser.size(width, 1400);
-        browser.value(SETTLED);
-        let seen = browser.value(CONTRASTS);
-        assert!(seen["count"].as_u64().unwrap() > 100, "{seen:#}");
-        assert_eq!(seen["weak"], json!([]), "{name}");
-        let wide = browser.value("[document.documentElement.scrollWidth, innerWidth]");
-        assert!(wide[0].as_u64() <= wide[1].as_u64(), "{name}: {wide}");
-        let picture = fs::metadata(browser.picture(name)).unwrap();
-        assert!(picture.len() > 10_000, "{name}: {} octets", picture.len());
-    }
-    // A picture of all of it.
-    browser.dark(false);
-    let height = browser.value("document.documentElement.scrollHeight");
-    browser.size(390, u32::try_from(height.as_u64().unwrap()).unwrap());
-    browser.value(SETTLED);
-    browser.picture("narrow-whole");
-    expect_told(&mut browser);
-    expect_clean(&mut browser, http);
-    drop(daemon);
-}
-
-/// Whatever can be used has a name, and each table its caption and the headers of rows and columns.
-#[track_caller]
-fn expect_told(browser: &mut Browser) {
-    browser.size(1440, 900);
-    let told = browser.told();
-    let useful = [
-        "button",
-        "link",
-        "textbox",
-        "searchbox",
-        "combobox",
-        "table",
-        "image",
-        "navigation",
-        "search",
-    ];
-    let nameless: Vec<_> = told
-        .iter()
-        .filter(|(role, name)| useful.contains(&role.as_str()) && name.is_empty())
-        .collect();
-    assert!(nameless.is_empty(), "{nameless:#?} in {told:#?}");
-    for role in [
-        "banner",
-        "main",
-        "heading",
-        "status",
-        "table",
-        "rowheader",
-        "columnheader",
-        "searchbox",
-        "combobox",
-    ] {
-        assert!(
-            told.iter().any(|(told, _)| told == role),
-            "no {role} in {told:#?}"
-        );
-    }
-    for (role, name) in [
-        ("table", "Hosts"),
-        ("table", "Zones"),
-        ("columnheader", "Last hour"),
-    ] {
-        let has = |(told, named): &(String, String)| told == role && named.starts_with(name);
-        assert!(told.iter().any(has), "no {role} {name} in {told:#?}");
-    }
-    let live = "['verdict', 'connection', 'banner-text'].every((id) => document.getElementById(id).matches('[aria-live], [role=status], [role=alert]'))";
-    assert_eq!(browser.value(live), json!(true));
-    let sorted = browser.value("[...document.querySelectorAll('#zones [aria-sort]')].map((header) => header.getAttribute('aria-sort'))");
-    assert_eq!(sorted, json!(["descending", "none", "none"]));
-    assert_eq!(
-        browser.value("document.documentElement.lang"),
-        Value::from("en")
-    );
 }
