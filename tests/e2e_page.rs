@@ -415,6 +415,47 @@ fn a_restart_is_told_and_recovered_from() {
     drop(daemon);
 }
 
+/// Lets a test say whether the page is in the background, and spares it the minute.
+const BACKGROUND: &str = r#"{
+  let isHidden = false;
+  Object.defineProperty(document, "hidden", { get: () => isHidden });
+  window.hide = (hidden) => {
+    isHidden = hidden;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const later = window.setTimeout;
+  window.setTimeout = (run, wait, ...more) => later(run, wait === 60_000 ? 0 : wait, ...more);
+}"#;
+
+#[test]
+fn a_tab_in_the_background_gives_its_connection_back() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, mut second) = (Kms::start(), Kms::start());
+    let (site, http) = site(&primary, &first, &second, "");
+    let daemon = serving(&site);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    let mut browser = Browser::start();
+    browser.run_first(BACKGROUND);
+    opened(&mut browser, http);
+    browser.value("window.hide(true)");
+    eventually(|| browser.given_up("/api/v1/events"), 1);
+    assert_eq!(browser.text("#connection"), "Live");
+    second.stop();
+    eventually(|| published(&primary), lines(&["kms1"]));
+    browser.value("window.hide(false)");
+    browser.wait_until(&row_has("hosts", KMS2, "down"));
+    // Live again: this comes by an event.
+    site.run(&["host", "down", KMS1, "--reason", "patching"])
+        .expect(0);
+    browser.wait_until(&row_has("hosts", KMS1, "forced"));
+    assert_eq!(
+        browser.value("document.querySelector('#banner').hidden"),
+        json!(true)
+    );
+    expect_clean(&mut browser, http);
+    drop(daemon);
+}
+
 /// Lets the page hear of a daemon that answers, and whose loop stopped two minutes ago.
 const STUCK: &str = r#"{
   const ask = window.fetch;

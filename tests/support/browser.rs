@@ -237,6 +237,28 @@ impl Browser {
         .collect()
     }
 
+    /// How many requests for this path the page itself gave up so far.
+    pub(crate) fn given_up(&mut self, path: &str) -> usize {
+        self.value("1");
+        let of = |method: &str| -> Vec<&Value> {
+            let events = self.events.iter();
+            let events = events.filter(|event| event["method"] == method);
+            events.map(|event| &event["params"]).collect()
+        };
+        let failed = of("Network.loadingFailed");
+        let sent = of("Network.requestWillBeSent").into_iter().filter(|sent| {
+            let address = sent["request"]["url"].as_str().unwrap_or_default();
+            address.ends_with(path)
+        });
+        let is_given_up = |sent: &&Value| {
+            let mut failed = failed.iter();
+            failed.any(|failed| {
+                failed["requestId"] == sent["requestId"] && failed["canceled"] == true
+            })
+        };
+        sent.filter(is_given_up).count()
+    }
+
     /// Role and name of everything that a screen reader tells of.
     pub(crate) fn told(&mut self) -> Vec<(String, String)> {
         let tree = self.call("Accessibility.getFullAXTree", &json!({}));

@@ -8,6 +8,8 @@ import { historyFailed, LIMIT, PER_PAGE, PLAN_PER_PAGE, showHistory, showPlan, s
 
 /** Samples are no events; they are asked for so often. */
 const EVERY = 10_000;
+/** A browser keeps six connections to one server: a tab in the background gives its own back. */
+const REST_AFTER = 60_000;
 const ORDERS = ["problems", "name", "changed"];
 
 const view = readView();
@@ -18,6 +20,8 @@ let planPage = 1;
 let historyZone = null;
 let turns = 0;
 let isLoaded = false;
+/** When the status last came. */
+let answered = 0;
 let version = null;
 
 const status = coalesced(() => guarded(async () => {
@@ -25,6 +29,7 @@ const status = coalesced(() => guarded(async () => {
   const wanted = { page, per_page: PER_PAGE, sort, search, state, problems: problems ? 1 : null };
   const isWhole = !search && !state && page === 1 && sort === "problems";
   const [answer, first] = await Promise.all([ask("status", wanted), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 5 })]);
+  answered = Date.now();
   // Zones went meanwhile.
   if (page > answer.page.pages) {
     view.page = answer.page.pages;
@@ -103,7 +108,7 @@ async function guarded(load) {
   } catch (problem) {
     if (problem instanceof Refused && problem.status === 401) signIn(problem.message);
     else if (problem instanceof Refused) head.answered(problem.message);
-    else if (problem instanceof Unreachable) head.isLost() || stream.broken();
+    else if (problem instanceof Unreachable) head.isLost() || stream.broken(answered);
     else {
       head.answered(`this page cannot show it (${problem.message})`);
       throw problem;
@@ -129,6 +134,13 @@ const stream = new Stream({
     else head.streamRefused(problem.message);
   },
 });
+
+/** Only while it is connected: what is lost is looked for. */
+function rest() {
+  if (head.isLost()) return;
+  stream.rest();
+  head.resting();
+}
 
 function signIn(why) {
   const isFirst = by("sign-in").hidden;
@@ -175,7 +187,15 @@ function wire() {
       by("search").select();
     }
   });
-  document.addEventListener("visibilitychange", () => document.hidden || (status(), head.tell()));
+  let resting = null;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(resting);
+    if (document.hidden) resting = setTimeout(rest, REST_AFTER);
+    else {
+      if (stream.isResting && by("sign-in").hidden) stream.connect();
+      status();
+    }
+  });
   wireHosts();
   wireZones({ choose, changesOf, turn: (page) => look({ page }) });
   copying();
@@ -212,7 +232,7 @@ setInterval(() => {
   if (!document.hidden) count();
 }, 1000);
 setInterval(() => {
-  if (!document.hidden && !head.isLost() && by("sign-in").hidden) status();
+  if ((!document.hidden || stream.isResting) && !head.isLost() && by("sign-in").hidden) status();
 }, EVERY);
 
 // Which zones are looked at: it stands in the address, so that a reload and a link show the same.

@@ -122,10 +122,23 @@ export class Stream {
     }, 1000);
   }
 
-  /** Something else found that nobody answers: this connection is none, even if it is still open. */
-  broken() {
+  /**
+   * Something else, which was `answered` last at that time, found that nobody answers: this connection
+   * is none, even if it is still open.
+   */
+  broken(answered = 0) {
     this.#leave();
-    this.#again(this.#heard);
+    this.#again(Math.max(this.#heard, answered));
+  }
+
+  /** Gives the connection back, until `connect`. */
+  rest() {
+    this.#leave();
+  }
+
+  /** True when there is no connection, and none is being made or waited for. */
+  get isResting() {
+    return this.#reading === null && this.#timer === null;
   }
 
   /** Connects, at once. Whatever was before is left. */
@@ -157,6 +170,7 @@ export class Stream {
 
   #leave() {
     clearTimeout(this.#timer);
+    this.#timer = null;
     this.#reading?.abort();
     this.#reading = null;
   }

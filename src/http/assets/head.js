@@ -3,11 +3,14 @@ import { by, clock, command, counting, el, grouped, LEVELS, local, now, renew, s
 
 /** A daemon that works makes its status anew each second, and the page asks every ten. */
 const STALE = 30_000;
+/** A browser lets a tab in the background ask once a minute. */
+const STALE_RESTING = 150_000;
 
 let lost = null;
 let refused = null;
 let problem = null;
 let isLocked = false;
+let isResting = false;
 /** When the shown status was so, by the daemon's clock. */
 let at = null;
 /** The newest time at which the daemon's loop is known to have turned. */
@@ -30,7 +33,13 @@ export function beat(newest) {
 /** The stream is open. */
 export function open() {
   lost = refused = null;
+  isResting = false;
   tell();
+}
+
+/** The tab is in the background and has given its connection back. */
+export function resting() {
+  isResting = true;
 }
 
 /** The connection is gone: since when, and when it is tried again. */
@@ -66,7 +75,7 @@ export const isLost = () => lost !== null;
 export function tell() {
   const age = at === null ? 0 : now() - Date.parse(at);
   // A tab in the background asks seldom; what it shows is true as long as the daemon tells no news.
-  const isStale = at !== null && now() - turned > STALE;
+  const isStale = at !== null && now() - turned > (isResting ? STALE_RESTING : STALE);
   const isOld = lost !== null || problem !== null || isStale;
   document.body.classList.toggle("old", isOld && at !== null);
   tab(isOld);
