@@ -149,7 +149,7 @@ impl Pending {
             match zone.result {
                 Ok(planned) if planned.is_pending() => work.push(Work {
                     zone: index,
-                    planned: Some(planned),
+                    planned: Some(Box::new(planned)),
                 }),
                 Ok(planned) => settled.zone(&planned),
                 Err(_) => settled.status = settled.status.and(ExitStatus::Failed),
@@ -328,7 +328,7 @@ impl Settled {
                     edge::data(&render::text::zone(&plan, layout));
                     again.push(Work {
                         zone: report.index,
-                        planned: Some(plan),
+                        planned: Some(Box::new(plan)),
                     });
                 }
                 Ok(plan) => {

@@ -244,7 +244,7 @@ impl Ground<'_> {
     ) -> Vec<ZoneReport> {
         let work = vec![Work {
             zone: self.index,
-            planned: Some(rollback.plan.clone()),
+            planned: Some(Box::new(rollback.plan.clone())),
         }];
         reconcile::run_once(context, work, Mode::Apply(writing)).await
     }

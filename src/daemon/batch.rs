@@ -266,7 +266,13 @@ impl Made<'_> {
         let verdicts = recalled.verdicts(config, self.probed.clone());
         let work = pending.iter().map(|report| Work {
             zone: report.index,
-            planned: report.plan.as_ref().ok().filter(|_| still_hold).cloned(),
+            planned: report
+                .plan
+                .as_ref()
+                .ok()
+                .filter(|_| still_hold)
+                .cloned()
+                .map(Box::new),
         });
         let context = ground.context(&verdicts, &recalled.memory);
         let plan = reconcile::assemble(config, &verdicts, pending.to_vec());

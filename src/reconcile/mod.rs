@@ -99,7 +99,9 @@ pub struct Work {
     /// Index into the configured zones.
     pub zone: usize,
     /// A plan already made and shown; without one the zone is read and planned first.
-    pub planned: Option<ZonePlan>,
+    ///
+    /// Boxed, since most zones have none when they are dealt out.
+    pub planned: Option<Box<ZonePlan>>,
 }
 
 /// How far a run goes.
@@ -187,6 +189,7 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
         Mode::Apply(_) => Stage::Apply,
     };
     progress.tell(Event::Begin(stage, work.len()));
+    let mut reports = Vec::with_capacity(work.len());
     let groups = by_servers(context.config, work);
     let at_once = (ZONES_AT_ONCE_IN_ALL / groups.len().max(1)).clamp(FEWEST_AT_ONCE, ZONES_AT_ONCE);
     let walks = groups.into_iter().map(|group| {
@@ -194,15 +197,16 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
             .map(|work| walk_and_note(context, work, mode))
             .buffer_unordered(at_once)
     });
-    let mut reports: Vec<ZoneReport> = stream::select_all(walks)
-        .filter_map(std::future::ready)
-        .inspect(|report| {
-            progress.tell(Event::Done {
-                failed: report.is_failure(),
-            })
-        })
-        .collect()
-        .await;
+    let mut walks = stream::select_all(walks);
+    while let Some(report) = walks.next().await {
+        let Some(report) = report else {
+            continue;
+        };
+        progress.tell(Event::Done {
+            failed: report.is_failure(),
+        });
+        reports.push(report);
+    }
     progress.tell(Event::End);
     reports.sort_by(|a, b| (&a.zone, a.index).cmp(&(&b.zone, b.index)));
     reports
@@ -237,7 +241,7 @@ async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Opti
 async fn walk(context: Context<'_>, work: Work, mode: Mode<'_>) -> Option<ZoneReport> {
     let zone = context.config.zones.get(work.zone)?;
     let plan = match work.planned {
-        Some(plan) => Ok(plan),
+        Some(plan) => Ok(*plan),
         None => observe_and_plan(context, zone).await,
     };
     let (plan, outcome) = match (plan, mode) {
