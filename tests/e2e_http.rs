@@ -339,3 +339,29 @@ fn an_address_in_use_ends_the_start_and_says_so() {
     run.expect(1);
     run.expect_text(&format!("cannot listen on {}", http.0));
 }
+
+#[test]
+fn readiness_says_why_not() {
+    // It takes questions and answers none.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = Kms::start();
+    let http = Http(unused_address());
+    let site = Site::with_primary(silent.local_addr().unwrap())
+        .host(KMS1, &host)
+        .zone(ZONE)
+        .daemon(&format!("http = \"{}\"\ninterval = \"1s\"", http.0));
+    let reasons = || {
+        let answer = http.get("/readyz");
+        let told = answer.json();
+        assert_eq!(answer.status == 200, told["ready"] == true, "{told}");
+        told["reasons"].to_string()
+    };
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("serving the status page");
+    assert!(reasons().contains("not every zone was looked at yet"));
+    assert_eq!(http.json("/api/v1/status")["totals"]["unread"], 1);
+    fs::remove_file(site.path("state/store.sqlite3")).unwrap();
+    eventually(|| reasons().contains("the store cannot be used"), true);
+    assert_eq!(http.get("/healthz").status, 200);
+    stop(daemon);
+}

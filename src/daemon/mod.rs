@@ -143,6 +143,8 @@ pub async fn run(
     let board = Board::new(Timestamp::now());
     board.configure(&config, may_write(&config, options));
     board.remember(&kept_samples(&config));
+    // Who asks before the loop turns is to see zones that were not looked at yet, not none.
+    board.publish();
     let _server = start_server(&config, &board)?;
     let primary = start_primary(&config).await?;
     let mut carried = Carried {

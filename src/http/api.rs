@@ -338,3 +338,79 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
         "the answer could not be written; the daemon's log says why",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Changes, Expect, Foreign, Policy, Publisher, Zone};
+    use crate::plan::ZoneError;
+    use crate::status::{Book, Report, Terms};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn zone() -> Zone {
+        Zone {
+            name: Name::parse("corp.example.").unwrap(),
+            owner: Name::parse("_vlmcs._tcp.corp.example.").unwrap(),
+            ttl: 3600,
+            expect: Expect::Hosts,
+            standby_below: 1,
+            policy: Arc::new(Policy {
+                changes: Changes::Sync,
+                foreign: Foreign::Report,
+                publisher: Publisher::Sole,
+                min_hosts: 1,
+                max_removals: 1,
+                freeze_percent: 50,
+                refresh: None,
+            }),
+            hosts: Arc::default(),
+            servers: Arc::default(),
+            key: None,
+        }
+    }
+
+    #[test]
+    fn a_daemon_is_ready_while_it_does_what_it_is_there_for() {
+        let mut book = Book::new(at(0));
+        book.configure(Terms {
+            hosts: &[],
+            zones: &[zone()],
+            writes: true,
+            interval: Duration::from_secs(300),
+        });
+        let told = |book: &mut Book, second, now| obstacles(&book.status(at(second)), at(now));
+        assert_eq!(told(&mut book, 1, 1), ["not every zone was looked at yet"]);
+
+        // A zone that cannot be read was looked at: that is an alert's matter.
+        let unreadable = Report {
+            zone: 0,
+            plan: Err(ZoneError {
+                server: None,
+                text: "no answer".to_owned(),
+            }),
+            outcome: None,
+        };
+        book.walked([unreadable], "run: start", None, at(10));
+        assert_eq!(told(&mut book, 10, 40), [""; 0]);
+        assert_eq!(
+            told(&mut book, 10, 41),
+            ["the daemon has not moved since 1970-01-01T00:00:10Z"]
+        );
+        assert_eq!(told(&mut book, 670, 670), [""; 0]);
+        assert_eq!(
+            told(&mut book, 671, 671),
+            ["some zone was not looked at for over two intervals"]
+        );
+
+        book.store(Some(&"the disk is full".to_owned()));
+        assert_eq!(
+            told(&mut book, 600, 600),
+            ["the store cannot be used: the disk is full"]
+        );
+    }
+}
