@@ -11,14 +11,16 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use support::{
-    Bind, Daemon, Http, Kms, Site, Stream, ZONE, ZoneText, eventually, lines, outcomes, published,
-    unused_address,
+    Bind, Daemon, Http, Kms, Knot, Site, Stream, ZONE, ZoneText, eventually, lines, outcomes,
+    published, unused_address,
 };
 
 const KMS2: &str = "kms2.corp.example.";
@@ -129,6 +131,53 @@ fn two_hundred_watch_and_fifty_ask_each_second_while_a_host_dies_and_lives_again
     let peak = daemon.peak_memory();
     assert!(peak <= MOST_MEBIBYTES, "{peak} MiB");
     drop(watching);
+    let (status, log) = daemon.stop();
+    assert!(status.success() && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn who_asks_for_much_and_reads_nothing_costs_a_piece_of_it() {
+    const ZONES: usize = 150;
+    const HOSTS: usize = 40;
+    // As many as the socket takes, which buffers less than an address does.
+    const CLIENTS: usize = 16;
+    // All their answers together have 7 MiB.
+    const MOST_FOR_ALL: u64 = 4;
+    let names: Vec<String> = (0..ZONES).map(|zone| format!("z{zone}.example.")).collect();
+    let texts: Vec<ZoneText> = names.iter().map(|zone| ZoneText::new(zone)).collect();
+    let primary = Knot::start(&texts);
+    let http = Http(unused_address());
+    let mut site = Site::with_primary(primary.address).daemon(&format!("http = \"{}\"", http.0));
+    site.mode = "audit";
+    for host in 0..HOSTS {
+        site = site.trusted_host(&format!("kms{host}.corp.example."), "");
+    }
+    for zone in &names {
+        site = site.zone(zone);
+    }
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("serving the status page");
+    eventually(|| http.get("/readyz").status, 200);
+    let answer = http.get("/api/v1/status").body.len();
+    assert!(answer * CLIENTS > 7 << 20, "{answer}");
+    let before = daemon.peak_memory();
+
+    let socket = site.path("state").join("status.sock");
+    let unread: Vec<UnixStream> = (0..CLIENTS)
+        .map(|_client| {
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            let request = b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            stream.write_all(&request.repeat(10)).unwrap();
+            stream.read_exact(&mut [0; 12]).unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(http.get("/healthz").status, 200);
+    let more = daemon.peak_memory() - before;
+    assert!(more <= MOST_FOR_ALL, "{more} MiB more");
+
+    drop(unread);
+    eventually(|| site.run(&["status"]).status.code(), Some(0));
     let (status, log) = daemon.stop();
     assert!(status.success() && !log.contains("panicked"), "{log}");
 }

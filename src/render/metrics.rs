@@ -14,7 +14,7 @@ use crate::plan::Guard;
 use crate::status::{Durations, HostStatus, Status, ZoneState, ZoneStatus};
 
 /// Zones in one piece.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// The metrics, in pieces.
 pub fn text(

@@ -21,7 +21,7 @@ use crate::status::{
 const FORMAT_VERSION: u32 = 1;
 
 /// Zones in one piece.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 
 /// The status with the zones of this page, in pieces that make one JSON object.
 pub fn json(
