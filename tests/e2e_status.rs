@@ -19,12 +19,13 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use support::{
-    Bind, Daemon, Description, Http, Kms, Knot, Primary, Site, ZONE, ZoneText, eventually, lines,
-    outcomes, published, serial, unused_address,
+    Bind, Daemon, Description, Http, Kms, Knot, OWNER, Primary, Site, ZONE, ZoneText, eventually,
+    lines, outcomes, published, serial, unused_address,
 };
 
 const KMS1: &str = "kms1.corp.example.";
 const KMS2: &str = "kms2.corp.example.";
+const KMS3: &str = "kms3.corp.example.";
 
 fn site(primary: &Primary, first: &Kms, second: &Kms) -> (Site, Http) {
     let http = unused_address();
@@ -73,6 +74,17 @@ fn metric(metrics: &str, name: &str) -> f64 {
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let line = line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}"));
     line.parse().unwrap()
+}
+
+/// Every label of `/metrics` with its value.
+fn labels(metrics: &str) -> Vec<(&str, &str)> {
+    let samples = metrics.lines().filter(|line| !line.starts_with('#'));
+    let inside = samples.filter_map(|line| line.split_once('{')?.1.rsplit_once('}'));
+    let pairs = inside.flat_map(|(labels, _value)| labels.split("\","));
+    pairs
+        .map(|pair| pair.split_once("=\"").unwrap())
+        .map(|(name, value)| (name, value.trim_end_matches('"')))
+        .collect()
 }
 
 #[test]
@@ -383,8 +395,31 @@ fn hostile_names_are_text_everywhere() {
     let primary = Knot::start(&[zone]);
     let (first, second) = (Kms::start(), Kms::start());
     let (site, http) = site(&primary, &first, &second);
+    // What a check says is the reason of its host.
+    let script = site.path("says");
+    fs::write(
+        &script,
+        r#"printf '<script>alert(2)</script>"\\\033[31m\r\n\ndata: {}\n\n' >&2; exit 1"#,
+    )
+    .unwrap();
+    let more = format!(
+        "check = \"exec\"\ncommand = [\"sh\", \"{}\"]",
+        script.display()
+    );
+    let site = site.host_with(KMS3, &first, &more);
     let mut daemon = Daemon::start(&site, &[]);
     served(&mut daemon);
+    let mut events = http.events("");
+    let failed = events.wait_for("host", |data| {
+        data["host"] == KMS3 && data["state"] == "down"
+    });
+    assert!(
+        failed["reason"]
+            .as_str()
+            .unwrap()
+            .contains("<script>alert(2)"),
+        "{failed}"
+    );
     eventually(
         || {
             let records = &http.json("/api/v1/status")["totals"]["records"];
@@ -407,6 +442,9 @@ fn hostile_names_are_text_everywhere() {
         assert_eq!(answer.header("x-content-type-options").unwrap(), "nosniff");
         assert!(answer.text().contains("<script>"), "{path}");
         answer.json();
+        let raw = answer.text();
+        let is_stray = |c: char| c.is_control() && c != '\n';
+        assert!(!raw.contains(is_stray), "{path}: {raw:?}");
     }
     let page = http.get("/");
     assert!(
@@ -422,11 +460,33 @@ fn hostile_names_are_text_everywhere() {
         site.run(&["status"]).stdout,
         http.get("/api/v1/status?format=text").text(),
     ] {
-        assert!(text.contains("1 foreign"), "{text}");
+        assert!(
+            text.contains("1 foreign") && text.contains("alert(2)"),
+            "{text}"
+        );
         assert!(
             !text.chars().any(|c| c.is_control() && c != '\n'),
             "{text:?}"
         );
+    }
+    // Metrics have names of the configuration, words and numbers, and nothing from elsewhere.
+    let metrics = http.get("/metrics").text();
+    assert!(
+        !metrics.contains("script") && !metrics.contains("alert("),
+        "{metrics}"
+    );
+    for (name, value) in labels(&metrics) {
+        let is_known = match name {
+            "host" => [KMS1, KMS2, KMS3].contains(&value),
+            "zone" => value == ZONE,
+            "owner" => value == OWNER,
+            "version" | "state" | "result" | "outcome" | "guard" | "kind" | "role" | "le" => {
+                let is_of_word = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
+                value.chars().all(is_of_word)
+            }
+            _ => false,
+        };
+        assert!(is_known, "{name}={value}");
     }
     daemon.stop();
 }
