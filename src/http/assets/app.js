@@ -1,16 +1,16 @@
 // The page: what is asked when, and what is shown of it.
 import { ask, coalesced, hasToken, Refused, setToken, Stream, Unreachable } from "./daemon.js";
-import { by, command, copying, count, say, show, ZONE_STATES } from "./dom.js";
+import { by, command, copying, count, say, show } from "./dom.js";
 import * as head from "./head.js";
 import { showHosts, wireHosts } from "./hosts.js";
 import { showOverrides, showTodo } from "./todo.js";
-import { historyFailed, LIMIT, PER_PAGE, PLAN_PER_PAGE, showHistory, showPlan, showZones, wireZones } from "./zones.js";
+import { readView, wanted, writeView } from "./first.js";
+import { historyFailed, LIMIT, PLAN_PER_PAGE, showHistory, showPlan, showZones, wireZones } from "./zones.js";
 
 /** Samples are no events; they are asked for so often. */
 const EVERY = 10_000;
 /** A browser keeps six connections to one server: a tab in the background gives its own back. */
 const REST_AFTER = 60_000;
-const ORDERS = ["problems", "name", "changed"];
 
 const view = readView();
 let generation = null;
@@ -25,10 +25,9 @@ let answered = 0;
 let version = null;
 
 const status = coalesced(() => guarded(async () => {
-  const { search, state, problems, sort, page } = view;
-  const wanted = { page, per_page: PER_PAGE, sort, search, state, problems: problems ? 1 : null };
+  const { search, state, sort, page } = view;
   const isWhole = !search && !state && page === 1 && sort === "problems";
-  const [answer, first] = await Promise.all([ask("status", wanted), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 5 })]);
+  const [answer, first] = await Promise.all([ask("status", wanted(view)), isWhole ? null : ask("status", { problems: 1, page: 1, per_page: 5 })]);
   answered = Date.now();
   // Zones went meanwhile.
   if (page > answer.page.pages) {
@@ -234,27 +233,3 @@ setInterval(() => {
 setInterval(() => {
   if ((!document.hidden || stream.isResting) && !head.isLost() && by("sign-in").hidden) status();
 }, EVERY);
-
-// Which zones are looked at: it stands in the address, so that a reload and a link show the same.
-
-function readView() {
-  const query = new URLSearchParams(location.search);
-  const of = (key, words) => (words.includes(query.get(key)) ? query.get(key) : null);
-  return {
-    search: query.get("search") ?? "",
-    state: of("state", ZONE_STATES),
-    problems: query.get("problems") === "1",
-    sort: of("sort", ORDERS) ?? "problems",
-    page: Math.max(1, Number.parseInt(query.get("page"), 10) || 1),
-  };
-}
-
-function writeView({ search, state, problems, sort, page }) {
-  const query = new URLSearchParams();
-  if (search) query.set("search", search);
-  if (state) query.set("state", state);
-  if (problems) query.set("problems", "1");
-  if (sort !== "problems") query.set("sort", sort);
-  if (page > 1) query.set("page", String(page));
-  window.history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
-}

@@ -1,16 +1,11 @@
 // What is asked of the daemon. Paths are relative, so that a proxy may put the page below a folder.
 import { setClock } from "./dom.js";
+import { early, question, storedToken, storeToken } from "./first.js";
 
-const KEY = "srvkeeper-token";
 /** No answer takes longer. */
 const PATIENCE = 8_000;
 
-let token = null;
-try {
-  token = sessionStorage.getItem(KEY);
-} catch {
-  // Storage can be off: then the token lives as long as the page.
-}
+let token = storedToken();
 
 /** Whether there is a token to present. */
 export const hasToken = () => token !== null;
@@ -18,12 +13,7 @@ export const hasToken = () => token !== null;
 /** Presents this token from now on; it is kept until the tab is closed. */
 export function setToken(text) {
   token = text;
-  try {
-    if (text === null) sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, text);
-  } catch {
-    // As above.
-  }
+  storeToken(text);
 }
 
 /** An answer that says no. */
@@ -40,7 +30,10 @@ export class Unreachable extends Error {}
 /** The answer to GET, which has to be 200. */
 export async function get(path, { headers = {}, signal } = {}) {
   const authorization = token === null ? {} : { Authorization: `Bearer ${token}` };
-  const answer = await fetch(path, { headers: { ...headers, ...authorization }, signal, cache: "no-store" }).catch((problem) => {
+  const isAsked = path === early.address && token === null;
+  const asked = isAsked ? early.answer : fetch(path, { headers: { ...headers, ...authorization }, signal, cache: "no-store" });
+  if (isAsked) early.address = null;
+  const answer = await asked.catch((problem) => {
     throw new Unreachable(problem.message);
   });
   if (answer.ok) return answer;
@@ -57,9 +50,7 @@ async function reason(answer) {
 
 /** The JSON under a path, as of now. */
 export async function ask(path, parameters = {}) {
-  const set = Object.entries(parameters).filter(([, value]) => value !== null && value !== "" && value !== undefined);
-  const query = new URLSearchParams(set).toString();
-  const answer = await get(`api/v1/${path}${query && `?${query}`}`, { signal: AbortSignal.timeout(PATIENCE) });
+  const answer = await get(question(path, parameters), { signal: AbortSignal.timeout(PATIENCE) });
   setClock(answer.headers.get("date"));
   const text = await answer.text().catch((problem) => {
     throw new Unreachable(problem.message);

@@ -221,9 +221,6 @@ const ZONES = {
   "in-sync": { sign: FINE, means: "nothing is to be done" },
 };
 
-/** The states of zones, the gravest first. */
-export const ZONE_STATES = Object.keys(ZONES);
-
 /** How a state of zones is written. */
 export const zoneWord = (state) => state.replace("-", " ");
 

@@ -1,9 +1,7 @@
 // The zones of one page, as the daemon filters and sorts them.
-import { by, clock, command, counting, el, grouped, keep, pages, prose, renew, say, show, ZONE_STATES, zoneState, zoneWord } from "./dom.js";
+import { by, clock, command, counting, el, grouped, keep, pages, prose, renew, say, show, zoneState, zoneWord } from "./dom.js";
 import { nextOf, whyOf } from "./todo.js";
-
-/** Zones on a page. */
-export const PER_PAGE = 25;
+import { ZONE_STATES } from "./first.js";
 
 const opened = new Set();
 let act = {};
