@@ -90,6 +90,8 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
+        let ticks = json!({"timeDomain": "threadTicks"});
+        browser.call("Performance.enable", &ticks);
         browser.size(1440, 900);
         browser
     }
@@ -257,6 +259,17 @@ impl Browser {
             })
         };
         sent.filter(is_given_up).count()
+    }
+
+    /// The processor time that the page's own thread took since its process began, in milliseconds:
+    /// reading, script, style and layout.
+    pub(crate) fn thread_time(&mut self) -> f64 {
+        let measured = self.call("Performance.getMetrics", &json!({}));
+        let metrics = measured["metrics"].as_array().unwrap();
+        let tasks = metrics
+            .iter()
+            .find(|metric| metric["name"] == "TaskDuration");
+        tasks.unwrap()["value"].as_f64().unwrap() * 1_000.0
     }
 
     /// Role and name of everything that a screen reader tells of.
