@@ -11,11 +11,12 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::{Bind, Kms, Primary, RIVAL, Site, ZoneText, dig, nsupdate};
+use support::{Bind, Kms, Primary, RIVAL, SRVKEEPER, Site, ZoneText, dig, nsupdate};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -55,6 +56,13 @@ impl Installation {
         }
     }
 
+    /// One whose samples stay fresh while a busy machine answers.
+    fn patient() -> Self {
+        let mut installation = Self::new();
+        installation.site.health = "fall = 2\ninterval = \"2s\"\ntimeout = \"2s\"".to_owned();
+        installation
+    }
+
     fn published(&self) -> Vec<String> {
         dig(self.primary.address, OWNER, "SRV")
     }
@@ -73,6 +81,13 @@ struct Asked(Child);
 
 impl Asked {
     fn new(site: &Site, command: &str) -> Self {
+        let mut asked = Self::start(site, command);
+        asked.await_question();
+        asked
+    }
+
+    /// Without waiting for the question.
+    fn start(site: &Site, command: &str) -> Self {
         site.run(&["check"]).expect(0);
         // `exec`: a shell that stayed would end by the Ctrl-C meant for the command.
         let command = format!(
@@ -87,9 +102,7 @@ impl Asked {
             .stdout(Stdio::piped())
             .spawn()
             .expect("script, of bsdutils");
-        let mut asked = Self(child);
-        asked.await_question();
-        asked
+        Self(child)
     }
 
     fn await_question(&mut self) {
@@ -117,7 +130,8 @@ impl Asked {
 
     /// Ctrl-C, as the terminal takes it.
     fn interrupt(mut self) -> ExitStatus {
-        let input = self.0.stdin.as_mut().unwrap();
+        // Open to the end: its end would be an answer, too.
+        let mut input = self.0.stdin.take().unwrap();
         input.write_all(b"\x03").unwrap();
         input.flush().unwrap();
         self.0.wait_with_output().unwrap().status
@@ -160,8 +174,28 @@ fn another_run_need_not_wait_for_the_answer_which_then_comes_too_late() {
 }
 
 #[test]
+fn a_word_that_was_said_before_the_question_counts_as_one_said_after_it() {
+    let mut installation = Installation::new();
+    // Who takes the connection and answers nothing lets the plan wait.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    installation.site = installation
+        .site
+        .server("silent", silent.local_addr().unwrap(), SRVKEEPER)
+        .zone_with("slow.example.", "silent", "");
+    for command in ["apply", "failover --from kms2.corp.example"] {
+        let mut asked = Asked::start(&installation.site, command);
+        let _asking = silent.accept().unwrap();
+        let word = ["host", "up", "kms2", "--reason", command];
+        installation.site.run(&word).expect(0);
+        asked.await_question();
+        assert_eq!(asked.answer("y").code(), Some(4), "{command}");
+        assert_eq!(installation.published(), PUBLISHED, "{command}");
+    }
+}
+
+#[test]
 fn nobody_waits_for_an_answer_about_what_changed_meanwhile_either() {
-    let installation = Installation::new();
+    let installation = Installation::patient();
     let asked = Asked::new(&installation.site, "apply");
     let drift = format!(
         "update delete {OWNER} SRV 0 0 1688 kms1.corp.example.\n\
@@ -177,7 +211,7 @@ fn nobody_waits_for_an_answer_about_what_changed_meanwhile_either() {
 
 #[test]
 fn what_changed_meanwhile_is_applied_when_it_was_agreed_to_as_well() {
-    let installation = Installation::new();
+    let installation = Installation::patient();
     let asked = Asked::new(&installation.site, "apply");
     let script = format!("update delete {OWNER} SRV 0 0 1688 kms1.corp.example.");
     nsupdate(installation.primary.address, RIVAL, &script);

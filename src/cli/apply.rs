@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::model::{Host, Name, OutcomeKind, Verdict};
+use crate::model::{Host, Name, OutcomeKind, Override, Verdict};
 use crate::plan::{self, Plan, Refusal, ZoneError};
 use crate::progress::Bars;
 use crate::reconcile::{
@@ -94,6 +94,7 @@ pub(super) async fn apply(
     let pending = Pending::new(plan, &indexes);
     let order = Order {
         store: &store,
+        overrides: &recalled.overrides,
         digest: &digest,
         actor: &actor,
         on_conflict: match (&approved, arguments.yes) {
@@ -116,6 +117,8 @@ pub(super) async fn apply(
 pub(super) struct Order<'a> {
     /// Where intents and outcomes go.
     pub(super) store: &'a Store,
+    /// The operators' words that it was made with.
+    pub(super) overrides: &'a [Override],
     /// The digest of the plan.
     pub(super) digest: &'a str,
     /// Who asked.
@@ -178,7 +181,15 @@ impl Pending {
             check_verdicts(context, &zones, session).await?;
             Ok(true)
         };
-        setup::ask_unlocked(context, order.store, lock, &zones, question).await
+        setup::ask_unlocked(
+            context,
+            order.store,
+            order.overrides,
+            lock,
+            &zones,
+            question,
+        )
+        .await
     }
 
     /// The exit status when nothing of it is done.

@@ -49,6 +49,9 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
             "the demonstration is for this machine alone; {EXAMPLE}"
         ));
     }
+    if address.port() == 0 {
+        return Err(format!("nobody could know the port; {EXAMPLE}"));
+    }
     Ok(address)
 }
 

@@ -245,6 +245,7 @@ impl Failover<'_> {
         let store = Store::open(&self.config.daemon.state_dir)?;
         let lock = reconcile::begin(self.config, self.connections, &store, PATIENCE).await?;
         let recalled = reconcile::recall(self.config, &store, self.probed).await?;
+        let before = recalled.overrides.clone();
         let recalled = self.with_overrides(recalled);
         let verdicts = recalled.verdicts(self.config, self.probed.clone());
         let context = self.context(&recalled, &verdicts);
@@ -256,6 +257,7 @@ impl Failover<'_> {
         let pending = Pending::new(plan, &indexes);
         let order = Order {
             store: &store,
+            overrides: &before,
             digest: &digest,
             actor: &edge::actor("failover"),
             on_conflict: if yes {
@@ -274,6 +276,11 @@ impl Failover<'_> {
         store
             .set_overrides(self.overrides.to_vec(), Timestamp::now())
             .await?;
+        let standing = store.overrides(Timestamp::now()).await?;
+        let order = Order {
+            overrides: &standing,
+            ..order
+        };
         let result = pending.apply(context, order, lock, self.session).await;
         // The overrides stand, however it ended.
         let status = result

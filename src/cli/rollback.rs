@@ -96,7 +96,15 @@ async fn roll_back(
             apply::check_verdicts(context, &[index], session).await?;
             Ok(true)
         };
-        let agreed = setup::ask_unlocked(context, &store, lock, &[index], question).await?;
+        let agreed = setup::ask_unlocked(
+            context,
+            &store,
+            &recalled.overrides,
+            lock,
+            &[index],
+            question,
+        )
+        .await?;
         let Some(again) = agreed else {
             return Ok(status.and(ExitStatus::Pending));
         };

@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::dns::resolve::Resolver;
 use crate::exit::{ExitStatus, chain};
 use crate::hooks::Hooks;
-use crate::model::{Host, Name, Verdicts};
+use crate::model::{Host, Name, Override, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{
     self, Connections, Context, FOLLOW, FollowGround, Interrupt, Interrupter, PATIENCE, Recalled,
@@ -176,10 +176,12 @@ async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
 /// Asks without the run lock, since a daemon is not to wait for an answer at a terminal, and takes it
 /// again; `None`: the answer was no.
 ///
-/// Stale where somebody changed meanwhile what a plan of these zones (indexes) depends on.
+/// Stale where somebody changed meanwhile what a plan of these zones (indexes) depends on. Operators'
+/// words need no lock: `overrides` are those that the plan was made with.
 pub(super) async fn ask_unlocked(
     context: Context<'_>,
     store: &Store,
+    overrides: &[Override],
     lock: RunLock,
     zones: &[usize],
     question: impl Future<Output = Result<bool, Failure>>,
@@ -190,9 +192,12 @@ pub(super) async fn ask_unlocked(
         connections,
         ..
     } = context;
-    let before = reconcile::recall_noted(config, store)
-        .await
-        .map_err(failure)?;
+    let before = Recalled {
+        overrides: overrides.to_vec(),
+        ..reconcile::recall_noted(config, store)
+            .await
+            .map_err(failure)?
+    };
     drop(lock);
     if !question.await? {
         return Ok(None);
