@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SOCKET;
+use crate::store::Store;
 
 /// A daemon that says nothing for so long is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,6 +20,19 @@ pub enum AskError {
     /// Nobody listens.
     #[error("no daemon runs with the state directory {}; start one with `srvkeeper run`", .0.display())]
     Absent(PathBuf),
+    /// One runs, and could make no socket.
+    #[error(
+        "a daemon runs ({holder}), and has no socket {}: its log says why; `/api/v1/status` at `daemon.http` tells the same", socket.display()
+    )]
+    NoSocket {
+        /// Where it would be.
+        socket: PathBuf,
+        /// The daemon.
+        holder: String,
+    },
+    /// It took the question, and answers nothing.
+    #[error("the daemon has not answered for {} seconds: it hangs; restart it, and keep its log", PATIENCE.as_secs())]
+    Hangs,
     /// Somebody listens, and not for us.
     #[error(
         "{} belongs to the daemon's user; ask as that user or as root",
@@ -46,20 +60,25 @@ pub enum AskError {
 
 /// What the daemon of this state directory answers to a GET of this path; blocks.
 pub fn ask(state_dir: &Path, path: &str) -> Result<Vec<u8>, AskError> {
+    ask_patiently(state_dir, path, PATIENCE)
+}
+
+fn ask_patiently(state_dir: &Path, path: &str, patience: Duration) -> Result<Vec<u8>, AskError> {
     let socket = state_dir.join(SOCKET);
-    let failed = |source| AskError::Socket {
-        socket: socket.clone(),
-        source,
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Hangs,
+        _ => AskError::Socket {
+            socket: socket.clone(),
+            source,
+        },
     };
     let stream = UnixStream::connect(&socket).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::Absent(state_dir.to_owned())
-        }
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => absent(state_dir, &socket),
         io::ErrorKind::PermissionDenied => AskError::Denied(socket.clone()),
         _ => failed(source),
     })?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_read_timeout(Some(patience)).map_err(failed)?;
+    stream.set_write_timeout(Some(patience)).map_err(failed)?;
     write!(
         &stream,
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -71,6 +90,16 @@ pub fn ask(state_dir: &Path, path: &str) -> Result<Vec<u8>, AskError> {
     }
     let text = String::from_utf8_lossy(&body).trim().to_owned();
     Err(AskError::Refused { status, text })
+}
+
+fn absent(state_dir: &Path, socket: &Path) -> AskError {
+    match Store::daemon_holder(state_dir) {
+        None => AskError::Absent(state_dir.to_owned()),
+        Some(holder) => AskError::NoSocket {
+            socket: socket.to_owned(),
+            holder,
+        },
+    }
 }
 
 /// The status and the whole body; an answer that was cut off is an error.
@@ -128,7 +157,32 @@ fn strange(line: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    #[test]
+    fn a_daemon_without_a_socket_is_told_from_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert!(matches!(ask(path, "/"), Err(AskError::Absent(_))));
+        let store = Store::open(path).unwrap();
+        let _lock = store.lock_daemon().unwrap();
+        assert!(matches!(ask(path, "/"), Err(AskError::NoSocket { .. })));
+        // The same where something else has its name.
+        std::fs::write(path.join(SOCKET), "").unwrap();
+        assert!(matches!(ask(path, "/"), Err(AskError::NoSocket { .. })));
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody accepts: the question is taken, and never answered.
+        let _listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let patience = Duration::from_millis(50);
+        let asked = ask_patiently(folder.path(), "/", patience);
+        assert!(matches!(asked, Err(AskError::Hangs)));
+    }
 
     fn body(text: &str) -> Option<String> {
         let (_status, body) = answer(text.as_bytes()).ok()?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -36,14 +37,16 @@ impl Socket {
         }
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // What is bound takes the socket's own mode. By its path, whoever owns the folder could make root
+        // change what a link leads to.
+        let socket = fs::File::from(socket);
+        socket.set_permissions(fs::Permissions::from_mode(0o600))?;
         bind(&socket, &SocketAddrUnix::new(path)?)?;
-        // Before anybody can connect: that takes the listening.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         if rustix::process::geteuid().is_root() {
             let owner = fs::metadata(state_dir)?;
             lchown(path, Some(owner.uid()), Some(owner.gid()))?;
         }
         listen(&socket, BACKLOG)?;
-        Ok(Self(UnixListener::from(socket)))
+        Ok(Self(UnixListener::from(OwnedFd::from(socket))))
     }
 }

@@ -112,7 +112,8 @@ pub struct Server {
     address: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    socket: PathBuf,
+    /// `None` where there can be none.
+    socket: Option<PathBuf>,
 }
 
 impl Server {
@@ -141,6 +142,7 @@ impl Server {
                 );
             })
             .ok();
+        let path = socket.is_some().then_some(path);
         let shared = Shared::new(feed.status.subscribe(), Arc::clone(&feed.hub), settings);
         let (stop, stopped) = oneshot::channel();
         let (begun, begins) = mpsc::channel();
@@ -186,9 +188,9 @@ impl Server {
         self.address
     }
 
-    /// The socket.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// The socket; `None` where there can be none.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
     }
 }
 
@@ -208,12 +210,16 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::status::Book;
 
@@ -235,8 +241,27 @@ mod tests {
         let address = server.address().unwrap();
         let taken = Server::start(settings(&address.to_string(), None), &feed);
         assert!(matches!(taken, Err(HttpError::Listen { .. })));
-        assert!(server.socket().exists());
+        let socket = server.socket().unwrap();
+        let mode = std::fs::metadata(socket).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         drop(server);
         assert!(!folder.path().join(SOCKET).exists());
+    }
+
+    #[tokio::test]
+    async fn what_has_the_sockets_name_and_is_none_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SOCKET);
+        std::fs::write(&path, "kept").unwrap();
+        let feed = Feed::new(Book::new(Timestamp::UNIX_EPOCH).status(Timestamp::UNIX_EPOCH));
+        let settings = Settings {
+            listen: None,
+            token: None,
+            state_dir: folder.path().to_owned(),
+        };
+        let server = Server::start(settings, &feed).unwrap();
+        assert_eq!(server.socket(), None);
+        drop(server);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
     }
 }
