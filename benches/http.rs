@@ -250,6 +250,7 @@ fn page(zones: usize) {
         zones.into(),
     );
     let mut browser = Browser::start();
+    browser.size(1440, 900);
     let (mut views, mut tasks) = (Vec::new(), Vec::new());
     for _load in 0..TIMES {
         browser.open("about:blank");

@@ -389,6 +389,7 @@ fn a_restart_is_told_and_recovered_from() {
         browser.value("document.title"),
         json!("? not known – srvkeeper")
     );
+    browser.size(1440, 900);
     browser.picture("lost");
 
     let daemon = serving(&site);

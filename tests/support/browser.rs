@@ -92,7 +92,8 @@ impl Browser {
         }
         let ticks = json!({"timeDomain": "threadTicks"});
         browser.call("Performance.enable", &ticks);
-        browser.size(1440, 900);
+        // So high that everything is in sight: what is far below has no layout, and no text to read.
+        browser.size(1440, 5000);
         browser
     }
 
