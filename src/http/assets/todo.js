@@ -126,7 +126,7 @@ export function nextOf(zone) {
   if (zone.state === "failed") return [command("srvkeeper", "history", "--zone", zone.zone), " has what the server said, ", command("srvkeeper", "doctor", zone.zone), " finds out why."];
   if (zone.state === "pending") return [command("srvkeeper", "apply", zone.zone), " shows the changes, asks, and writes them."];
   if (zone.state === "unreadable") return [command("srvkeeper", "doctor", zone.zone), " finds out what stops it, and how to repair that."];
-  if (zone.state === "short") return ["Bring a host up, or add a standby. ", command("srvkeeper", "plan", zone.zone)];
+  if (zone.state === "short" && !zone.held.length) return ["Bring a host up, or add a standby. ", command("srvkeeper", "plan", zone.zone)];
   if (zone.state === "in-sync" && !zone.contested) return ["Look at NOTIFY, zone transfer or replication. ", command("srvkeeper", "plan", zone.zone)];
   return [command("srvkeeper", "plan", zone.zone), " has the whole story."];
 }
