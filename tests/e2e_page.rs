@@ -82,13 +82,21 @@ fn it_shows_what_the_api_says_and_asks_nobody_else() {
             .text("#overrides")
             .contains("No overrides are in force")
     );
-    assert!(browser.text("#plan").contains("Nothing is pending"));
+    browser.wait_until("document.querySelector('#plan').innerText.includes('Nothing is pending')");
     assert!(browser.text("#todo").contains("Nothing."));
     // The exact time stands behind each that is shown.
     let exact = browser.value("document.querySelector('#hosts time').title");
     assert_eq!(exact, status["hosts"][0]["since"]);
     expect_clean(&mut browser, http);
     drop(daemon);
+}
+
+/// An expression: the newest change in the history has this reason, and was applied.
+fn newest_change(reason: &str) -> String {
+    format!(
+        "((text) => text.includes('{reason}: ') && text.includes('applied'))\
+         (document.querySelector('#history li').innerText)"
+    )
 }
 
 /// Nothing but events brings what is new: the page neither asks every ten seconds nor hears from
@@ -117,7 +125,7 @@ fn a_host_that_dies_is_shown_without_a_reload() {
 
     second.stop();
     browser.wait_until(&row_has("hosts", KMS2, "down"));
-    browser.wait_until("document.querySelector('#history li').innerText.includes('host-down: ')");
+    browser.wait_until(&newest_change("host-down"));
     assert_eq!(published(&primary), lines(&["kms1"]));
     browser.wait_until("document.querySelector('#zones tbody .many').innerText === '1'");
     let change = browser.text("#history li");
@@ -146,7 +154,7 @@ fn a_host_that_dies_is_shown_without_a_reload() {
 
     second.restart();
     browser.wait_until(&row_has("hosts", KMS2, "up"));
-    browser.wait_until("document.querySelector('#history li').innerText.includes('host-up: ')");
+    browser.wait_until(&newest_change("host-up"));
     assert_eq!(published(&primary), lines(&["kms1", "kms2"]));
 
     site.run(&["host", "down", KMS2, "--for", "2h", "--reason", "patching"])
@@ -520,11 +528,9 @@ fn hostile_names_stay_text() {
         assert!(text.contains("<script>alert"), "{place}: {text}");
     }
     for place in ["#overrides", "#hosts", "#todo"] {
-        let text = browser.text(place);
-        assert!(
-            text.contains("<img src=x onerror=hacked()>"),
-            "{place}: {text}"
-        );
+        browser.wait_until(&format!(
+            "document.querySelector('{place}').innerText.includes('<img src=x onerror=hacked()>')"
+        ));
     }
     let made =
         browser.value("document.querySelectorAll('body script, img, iframe, [onerror]').length");
