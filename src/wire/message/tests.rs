@@ -3,6 +3,7 @@
 use hickory_proto::op::{Edns, Message as Theirs, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL, SOA, SRV, TXT};
 use hickory_proto::rr::{Name as TheirName, RData, Record as TheirRecord};
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -75,7 +76,9 @@ prop_compose! {
             message.add_query(Query::query(name, RecordType::SRV));
         }
         [message.answers, message.authorities, message.additionals] = sections;
-        message.to_vec().unwrap()
+        let mut octets = Vec::new();
+        message.emit(&mut BinEncoder::new(&mut octets)).unwrap();
+        octets
     }
 }
 
