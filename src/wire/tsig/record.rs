@@ -10,6 +10,8 @@ pub(super) const TYPE_TSIG: u16 = 250;
 pub(super) const CLASS_ANY: u16 = 255;
 /// Seconds by which the clocks may differ (RFC 8945 §10).
 pub(super) const FUDGE: u16 = 300;
+/// Octets of the RR's fields of fixed length.
+const FIXED: usize = 26;
 /// Where the header holds ARCOUNT (RFC 1035 §4.1.1).
 const ARCOUNT: std::ops::Range<usize> = 10..12;
 
@@ -31,10 +33,11 @@ pub(super) struct Record<'m> {
 impl Record<'_> {
     /// The TSIG variables of the digest, names in canonical form (§4.3.3).
     pub(super) fn variables(&self) -> Vec<u8> {
-        let mut variables = self.key.to_lowercase_wire();
+        let mut variables = Vec::with_capacity(self.room());
+        put_canonical(&mut variables, &self.key);
         variables.extend_from_slice(&CLASS_ANY.to_be_bytes());
         variables.extend_from_slice(&[0; 4]);
-        variables.extend_from_slice(&self.algorithm.to_lowercase_wire());
+        put_canonical(&mut variables, &self.algorithm);
         variables.extend_from_slice(&u48(self.time_signed));
         variables.extend_from_slice(&self.fudge.to_be_bytes());
         variables.extend_from_slice(&self.error.0.to_be_bytes());
@@ -67,8 +70,15 @@ impl Record<'_> {
         Ok(())
     }
 
+    /// Octets of the whole RR; what of it the digest covers is no longer.
+    fn room(&self) -> usize {
+        let names = self.key.wire().len() + self.algorithm.wire().len();
+        names + FIXED + self.mac.len() + self.other.len()
+    }
+
     fn octets(&self) -> Vec<u8> {
-        let mut rdata = self.algorithm.to_lowercase_wire();
+        let mut rdata = Vec::with_capacity(self.room());
+        put_canonical(&mut rdata, &self.algorithm);
         rdata.extend_from_slice(&u48(self.time_signed));
         rdata.extend_from_slice(&self.fudge.to_be_bytes());
         rdata.extend_from_slice(&length(self.mac).to_be_bytes());
@@ -78,7 +88,8 @@ impl Record<'_> {
         rdata.extend_from_slice(&length(self.other).to_be_bytes());
         rdata.extend_from_slice(self.other);
 
-        let mut record = self.key.to_lowercase_wire();
+        let mut record = Vec::with_capacity(self.room());
+        put_canonical(&mut record, &self.key);
         record.extend_from_slice(&TYPE_TSIG.to_be_bytes());
         record.extend_from_slice(&CLASS_ANY.to_be_bytes());
         record.extend_from_slice(&[0; 4]);
@@ -88,13 +99,19 @@ impl Record<'_> {
     }
 }
 
+/// Appends a name in canonical form (RFC 4034 §6.2).
+fn put_canonical(octets: &mut Vec<u8>, name: &Name) {
+    octets.extend(name.wire().iter().map(u8::to_ascii_lowercase));
+}
+
 /// The request's MAC as it opens an answer's digest (§4.3.1); nothing when there was none, as in
 /// the answer that ends a TKEY negotiation (RFC 3645 §3.1.3.1).
 pub(super) fn prefix(request_mac: &[u8]) -> Vec<u8> {
     if request_mac.is_empty() {
         return Vec::new();
     }
-    let mut prefix = length(request_mac).to_be_bytes().to_vec();
+    let mut prefix = Vec::with_capacity(2 + request_mac.len());
+    prefix.extend_from_slice(&length(request_mac).to_be_bytes());
     prefix.extend_from_slice(request_mac);
     prefix
 }
