@@ -295,19 +295,32 @@ impl fmt::Display for Name {
             return f.write_str(".");
         }
         for label in self.labels() {
-            for &byte in label {
-                match byte {
-                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
-                        write!(f, "\\{}", char::from(byte))?;
-                    }
-                    b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
-                    _ => write!(f, "\\{byte:03}")?,
-                }
+            // Nearly every label; in one go, since each zone has names written a dozen times.
+            match std::str::from_utf8(label) {
+                Ok(text) if label.iter().all(|&byte| is_plain(byte)) => f.write_str(text)?,
+                _ => write_escaped(f, label)?,
             }
             f.write_str(".")?;
         }
         Ok(())
     }
+}
+
+/// True for an octet that stands for itself.
+fn is_plain(byte: u8) -> bool {
+    let is_special = matches!(byte, b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$');
+    byte.is_ascii_graphic() && !is_special
+}
+
+fn write_escaped(f: &mut fmt::Formatter<'_>, label: &[u8]) -> fmt::Result {
+    for &byte in label {
+        match byte {
+            _ if is_plain(byte) => write!(f, "{}", char::from(byte))?,
+            b'!'..=b'~' => write!(f, "\\{}", char::from(byte))?,
+            _ => write!(f, "\\{byte:03}")?,
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Name {
