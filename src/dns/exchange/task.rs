@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -141,7 +142,7 @@ impl Task {
     pub(super) async fn run(mut self) {
         loop {
             self.take_jobs();
-            self.expire(Instant::now());
+            self.give_up(Instant::now()).await;
             if self.connection.is_none() && !self.queue.is_empty() {
                 self.connect().await;
                 continue;
@@ -318,10 +319,26 @@ impl Task {
     }
 
     /// Gives up what is over its deadline, and the connection when it is dead.
-    fn expire(&mut self, now: Instant) {
+    /// Gives up what is over its deadline, and was not answered in time.
+    ///
+    /// Where this process had no processor for long, as on a machine that was paused, answers may wait
+    /// in the socket: they are taken first.
+    async fn give_up(&mut self, now: Instant) {
         if self.nearest.is_none_or(|nearest| nearest > now) {
             return;
         }
+        // Lets the runtime look at the socket.
+        tokio::task::yield_now().await;
+        while let Some(progress) = progress(self.connection.as_mut()).now_or_never() {
+            match progress {
+                Ok(()) => self.take_answers(),
+                Err(_) => self.lose_connection(&Lost::Closed),
+            }
+        }
+        self.expire(now);
+    }
+
+    fn expire(&mut self, now: Instant) {
         let after = self.settings.timeout;
         let mut is_dead = false;
         for outstanding in self.outstanding.values_mut() {

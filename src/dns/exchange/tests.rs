@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::model::{Name, TsigAlgorithm, TsigSecret};
@@ -365,6 +365,43 @@ async fn after_a_silent_connection_comes_a_new_one() {
     let exchange = exchange(address);
     assert!(exchange.read(request(1)).await.is_err());
     assert_eq!(number(&exchange.read(request(2)).await.unwrap()), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_we_stood_still_came_in_time() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, heard) = std::sync::mpsc::channel();
+    let (go, may_go) = std::sync::mpsc::channel();
+    let (written, answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut framed = vec![0; 2];
+        stream.read_exact(&mut framed).unwrap();
+        framed.resize(
+            2 + usize::from(u16::from_be_bytes([framed[0], framed[1]])),
+            0,
+        );
+        stream.read_exact(&mut framed[2..]).unwrap();
+        asked.send(()).unwrap();
+        may_go.recv().unwrap();
+        stream.write_all(&framed).unwrap();
+        written.send(stream).unwrap();
+    });
+    let exchange = exchange(address);
+    let stand_still = async {
+        while heard.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        // Nothing else runs in this thread until the time is over.
+        go.send(()).unwrap();
+        let stream = answered.recv().unwrap();
+        advance(TIMEOUT * 2).await;
+        stream
+    };
+    let (answer, _stream) = tokio::join!(exchange.read(request(1)), stand_still);
+    assert_eq!(number(&answer.unwrap()), 1);
 }
 
 #[tokio::test(start_paused = true)]
