@@ -36,7 +36,7 @@ fn site(primary: &Primary, first: &Kms, second: &Kms, more: &str) -> (Site, Http
         .host(KMS2, second)
         .zone(ZONE)
         .daemon(&format!("http = \"{http}\"\n{more}"));
-    site.health = "rise = 1\nfall = 2\ninterval = \"200ms\"\ntimeout = \"200ms\"".to_owned();
+    site.health = "rise = 1\nfall = 2\ninterval = \"200ms\"\ntimeout = \"2s\"".to_owned();
     (site, Http(http))
 }
 

@@ -105,7 +105,7 @@ fn two_hundred_watch_and_fifty_ask_each_second_while_a_host_dies_and_lives_again
         .zone(ZONE)
         .policy("max_removals = 100")
         .daemon(&format!("http = \"{}\"", http.0));
-    site.health = "rise = 1\nfall = 2\ninterval = \"500ms\"\ntimeout = \"500ms\"".to_owned();
+    site.health = "rise = 1\nfall = 2\ninterval = \"500ms\"\ntimeout = \"2s\"".to_owned();
     let mut daemon = Daemon::start(&site, &[]);
     daemon.wait_for("serving the status page");
     eventually(|| published(&primary), lines(&["kms1", "kms2"]));
