@@ -193,6 +193,7 @@ fn answer(http: Http, octets: &[u8]) -> Vec<u8> {
             Ok(0) => return read,
             Ok(count) => read.extend_from_slice(&piece[..count]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => panic!("no end: {error}: {}", String::from_utf8_lossy(&read)),
         }
         if has(&read, "content-type: text/event-stream") {
