@@ -145,8 +145,9 @@ impl Clients {
             let (mut stream, tell, stop) = (http.events(""), tell.clone(), Arc::clone(&stop));
             // Ends with the daemon, at the latest.
             thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let (event, data) = stream.next();
+                while !stop.load(Ordering::Relaxed)
+                    && let Some((event, data)) = stream.next_while_open()
+                {
                     let now = Timestamp::now();
                     let time = data["time"].as_str().and_then(|time| time.parse().ok());
                     if let (false, Some(time)) = (event == "heartbeat", time) {

@@ -164,7 +164,13 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The next event: its name and data.
+    #[track_caller]
     pub(crate) fn next(&mut self) -> (String, Value) {
+        self.next_while_open().expect("the stream ended")
+    }
+
+    /// The same; `None` once the daemon has closed it.
+    pub(crate) fn next_while_open(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -177,11 +183,11 @@ impl Stream {
                 };
                 let (event, data) = (field("event: "), field("data: "));
                 if !event.is_empty() {
-                    return (event, serde_json::from_str(&data).unwrap());
+                    return Some((event, serde_json::from_str(&data).unwrap()));
                 }
                 continue;
             }
-            self.read_chunk();
+            self.read_chunk()?;
         }
     }
 
@@ -200,14 +206,17 @@ impl Stream {
         panic!("no such {name} among {seen:#?}");
     }
 
-    fn read_chunk(&mut self) {
+    fn read_chunk(&mut self) -> Option<()> {
         let mut size = String::new();
-        self.reader.read_line(&mut size).unwrap();
-        let size = usize::from_str_radix(size.trim(), 16).unwrap();
-        assert_ne!(size, 0, "the stream ended");
+        self.reader.read_line(&mut size).ok()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        if size == 0 {
+            return None;
+        }
         let mut chunk = vec![0; size + 2];
-        self.reader.read_exact(&mut chunk).unwrap();
+        self.reader.read_exact(&mut chunk).ok()?;
         self.text
             .push_str(std::str::from_utf8(&chunk[..size]).unwrap());
+        Some(())
     }
 }
