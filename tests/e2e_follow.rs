@@ -15,14 +15,21 @@ mod support;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use serde_json::json;
+
 use support::{
-    Bind, Daemon, OWNER, Primary, SRVKEEPER, Site, ZONE, ZoneText, dig, in_a_namespace,
+    Bind, Daemon, OWNER, Primary, SRVKEEPER, Site, ZONE, ZoneText, dig, eventually, in_a_namespace,
     is_in_a_namespace, lines, published, run,
 };
 
 #[test]
 fn a_secondary_is_followed_until_it_has_the_zone() {
     in_a_namespace("child_follows_a_secondary");
+}
+
+#[test]
+fn who_was_behind_is_looked_at_until_it_has_the_zone() {
+    in_a_namespace("child_looks_again_at_who_was_behind");
 }
 
 #[test]
@@ -118,6 +125,40 @@ fn child_follows_a_secondary() {
     let mut daemon = Daemon::start(&site, &[]);
     daemon.wait_for("other name servers zone=corp.example. agreeing=1 servers=1");
     assert_eq!(published(&second), lines(&["kms1", "kms2", "kms3"]));
+}
+
+#[test]
+#[ignore = "started by another test in a network namespace"]
+fn child_looks_again_at_who_was_behind() {
+    if !is_in_a_namespace() {
+        return;
+    }
+    give_addresses();
+    let primary = notifying(zone(&["ns2"]));
+    let mut site = site(primary.address).daemon("interval = \"10s\"");
+    let mut daemon = Daemon::start(&site, &[]);
+    daemon.wait_for("other name servers zone=corp.example. agreeing=0 servers=1");
+    let name_servers = |site: &Site| {
+        let status = site.run(&["status", "--format", "json"]).json();
+        let told = &status["zones"][0]["name_servers"];
+        (told["agreeing"].clone(), told["total"].clone())
+    };
+    eventually(|| name_servers(&site), (json!(0), json!(1)));
+    let second = secondary_of(primary.address);
+    daemon.wait_for("other name servers zone=corp.example. agreeing=1 servers=1");
+    eventually(|| name_servers(&site), (json!(1), json!(1)));
+
+    // Also when the configuration became another meanwhile.
+    drop(second);
+    site = site.trusted_host("kms3.corp.example.", "");
+    site.configure();
+    daemon.signal("HUP");
+    daemon.wait_for("other name servers zone=corp.example. agreeing=0 servers=1");
+    site.configure();
+    daemon.signal("HUP");
+    let _second = secondary_of(primary.address);
+    daemon.wait_for("other name servers zone=corp.example. agreeing=1 servers=1");
+    eventually(|| name_servers(&site), (json!(1), json!(1)));
 }
 
 #[test]

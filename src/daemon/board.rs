@@ -54,13 +54,13 @@ impl Board {
             writes,
             interval: config.daemon.interval,
         };
-        self.note(|book| Some(book.configure(terms)));
+        self.note(|book| Some(book.configure(terms, Timestamp::now())));
     }
 
     /// Takes the samples that an earlier daemon left.
     pub(super) fn remember(&self, samples: &[KeptSample]) {
         self.note(|book| {
-            book.remember(samples);
+            book.remember(samples, Timestamp::now());
             None
         });
     }

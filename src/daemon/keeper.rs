@@ -75,6 +75,8 @@ pub(super) struct Carried {
     pub(super) tracks: BTreeMap<Name, Track>,
     /// The alerts that were raised and still hold.
     pub(super) alerts: OpenAlerts,
+    /// The RRsets of which some other name server was behind.
+    pub(super) behind: BTreeSet<Name>,
 }
 
 impl Carried {
@@ -89,6 +91,7 @@ impl Carried {
             self.alerts
                 .update(Scope::Zone(zone.owner.clone()), Vec::new());
         }
+        self.behind.retain(|owner| kept.contains(owner));
     }
 }
 
@@ -179,7 +182,7 @@ impl<'a> Keeper<'a> {
                 cause,
             ),
             walks: FuturesUnordered::new(),
-            following: Following::default(),
+            following: Following::new(carried.behind),
             began: Timestamp::now(),
             refresh: None,
             next_refresh: Instant::now(),
@@ -223,9 +226,9 @@ impl<'a> Keeper<'a> {
                 Some(kept) = self.kept.1.recv() => self.take_kept(kept),
                 said = self.polling.changed() => self.hear_operators(said),
                 Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
-                copies = self.following.next() => {
-                    following::tell(&copies);
-                    self.ears.board.copies(&copies);
+                followed = self.following.next() => {
+                    following::tell(&followed);
+                    self.ears.board.copies(&followed.copies);
                 }
                 () = until(due) => self.walk_due(),
                 wait = of_option(&mut self.refresh) => {
@@ -244,12 +247,20 @@ impl<'a> Keeper<'a> {
     /// outlives this configuration.
     pub(super) async fn finish(mut self, limit: Duration) -> Carried {
         self.interrupter.interrupt();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let finished = timeout(limit, async {
-            while let Some(done) = self.walks.next().await {
-                self.take_reports(done);
-            }
-            if let Some(refresh) = &mut self.refresh {
-                refresh.await;
+            while !self.walks.is_empty() || self.refresh.is_some() {
+                tokio::select! {
+                    Some(done) = self.walks.next(), if !self.walks.is_empty() => self.take_reports(done),
+                    _ = of_option(&mut self.refresh) => self.refresh = None,
+                    // Who asks meanwhile is to see that the daemon lives.
+                    _ = ticks.tick() => {
+                        notify::watchdog();
+                        self.show_hosts();
+                    }
+                }
+                self.ears.board.publish();
             }
         });
         if finished.await.is_err() {
@@ -267,6 +278,7 @@ impl<'a> Keeper<'a> {
         Carried {
             tracks: self.hosts.into_tracks(),
             alerts: self.alerts,
+            behind: self.following.into_behind(),
         }
     }
 

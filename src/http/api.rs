@@ -9,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::stream;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
@@ -34,9 +34,6 @@ const MOST_CHANGES: u32 = 200;
 
 /// Changes in an answer to a question that does not say.
 const USUAL_CHANGES: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
-
-/// A daemon whose loop has not turned for so long does not live.
-const ALIVE: SignedDuration = SignedDuration::from_secs(30);
 
 const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
 
@@ -79,7 +76,7 @@ fn obstacles(status: &Status, now: Timestamp) -> Vec<String> {
     } else if !status.zones.is_empty() && status.last_full_reconcile().is_none() {
         reasons.push("not every zone was looked at yet".to_owned());
     }
-    if now.duration_since(status.at) > ALIVE {
+    if status.is_stalled(now) {
         reasons.push(format!("the daemon has not moved since {:.0}", status.at));
     }
     reasons
@@ -174,10 +171,11 @@ pub(super) struct PlanQuery {
     per_page: Option<usize>,
 }
 
-/// The plan in JSON, of one generation of the status.
+/// The plan in JSON, of one generation of the status, as of one look at a zone: it says when that was.
 #[derive(Debug)]
 pub(super) struct KeptPlan {
     generation: u64,
+    last_attempt: Option<Timestamp>,
     json: Bytes,
 }
 
@@ -199,6 +197,7 @@ pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked<PlanQue
             let status = shared.newest();
             if let Some(kept) = &*kept
                 && kept.generation == status.generation
+                && kept.last_attempt == status.totals.last_attempt
             {
                 return Ok(json(held(kept.json.clone(), place)));
             }
@@ -207,6 +206,7 @@ pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked<PlanQue
             let written = Bytes::from(written);
             *kept = Some(KeptPlan {
                 generation: status.generation,
+                last_attempt: status.totals.last_attempt,
                 json: written.clone(),
             });
             Ok(json(held(written, place)))
@@ -377,12 +377,13 @@ mod tests {
     #[test]
     fn a_daemon_is_ready_while_it_does_what_it_is_there_for() {
         let mut book = Book::new(at(0));
-        book.configure(Terms {
+        let terms = Terms {
             hosts: &[],
             zones: &[zone()],
             writes: true,
             interval: Duration::from_secs(300),
-        });
+        };
+        book.configure(terms, at(0));
         let told = |book: &mut Book, second, now| obstacles(&book.status(at(second)), at(now));
         assert_eq!(told(&mut book, 1, 1), ["not every zone was looked at yet"]);
 

@@ -10,6 +10,8 @@ use super::Name;
 pub struct ZoneCopies {
     /// The zone's name.
     pub zone: Name,
+    /// The owner name of the RRset.
+    pub owner: Name,
     /// Each of them, or why they are not known.
     pub copies: Result<Vec<ServerCopy>, String>,
 }

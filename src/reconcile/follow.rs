@@ -32,6 +32,14 @@ pub struct FollowGround<'a> {
     pub connections: &'a Connections,
 }
 
+/// When following ends.
+#[derive(Clone, Copy)]
+struct Patience {
+    deadline: Instant,
+    /// Look once at each copy, and do not wait for it.
+    once: bool,
+}
+
 /// Reads the other servers of each zone that was written, and its name servers, until they publish
 /// the same as the one that was written, or until `patience` ends.
 ///
@@ -42,9 +50,43 @@ pub async fn follow(
     reports: &[ZoneReport],
     patience: Duration,
 ) -> Vec<ZoneCopies> {
-    let deadline = Instant::now() + patience;
-    stream::iter(reports)
-        .map(|report| follow_zone(ground, report, deadline))
+    let patience = Patience {
+        deadline: Instant::now() + patience,
+        once: false,
+    };
+    let written = reports.iter().filter_map(|report| {
+        let plan = report.plan.as_ref().ok()?;
+        let written = Published {
+            ttl: plan.after_ttl,
+            records: plan.after.clone(),
+        };
+        report.was_applied().then_some((report, plan, written))
+    });
+    follow_zones(ground, written, patience).await
+}
+
+/// Looks once at the other servers of each zone, in comparison with what was read at its primary.
+///
+/// Zones that could not be read are left out. One that has no other server any more has no copies.
+pub async fn look_again(ground: FollowGround<'_>, reports: &[ZoneReport]) -> Vec<ZoneCopies> {
+    let patience = Patience {
+        deadline: Instant::now() + FOLLOW,
+        once: true,
+    };
+    let read = reports.iter().filter_map(|report| {
+        let plan = report.plan.as_ref().ok()?;
+        Some((report, plan, Published::of(&plan.observed)))
+    });
+    follow_zones(ground, read, patience).await
+}
+
+async fn follow_zones<'a>(
+    ground: FollowGround<'a>,
+    zones: impl Iterator<Item = (&'a ZoneReport, &'a ZonePlan, Published)>,
+    patience: Patience,
+) -> Vec<ZoneCopies> {
+    stream::iter(zones)
+        .map(|(report, plan, published)| follow_zone(ground, report, plan, published, patience))
         .buffered(ZONES_AT_ONCE)
         .filter_map(std::future::ready)
         .collect()
@@ -54,33 +96,28 @@ pub async fn follow(
 async fn follow_zone(
     ground: FollowGround<'_>,
     report: &ZoneReport,
-    deadline: Instant,
+    plan: &ZonePlan,
+    published: Published,
+    patience: Patience,
 ) -> Option<ZoneCopies> {
-    let plan = report.plan.as_ref().ok()?;
     let zone = ground.config.zones.get(report.index)?;
-    if !report.was_applied() {
-        return None;
-    }
-    let places = timeout_at(deadline, places(ground, zone, plan)).await;
+    let places = timeout_at(patience.deadline, places(ground, zone, plan)).await;
     let places = places.unwrap_or_else(|_elapsed| {
         Err("its name servers were not looked up in the time there was".to_owned())
     });
     let copies = match places {
-        Ok(places) if places.is_empty() => return None,
+        Ok(places) if places.is_empty() && !patience.once => return None,
         Ok(places) => {
-            let written = Published {
-                ttl: plan.after_ttl,
-                records: plan.after.clone(),
-            };
             let looking = places
                 .into_iter()
-                .map(|place| follow_copy(ground, zone, &written, place, deadline));
+                .map(|place| follow_copy(ground, zone, &published, place, patience));
             Ok(join_all(looking).await.into_iter().flatten().collect())
         }
         Err(error) => Err(error),
     };
     Some(ZoneCopies {
         zone: report.zone.clone(),
+        owner: zone.owner.clone(),
         copies,
     })
 }
@@ -144,8 +181,9 @@ async fn follow_copy(
     zone: &Zone,
     written: &Published,
     place: Place,
-    deadline: Instant,
+    patience: Patience,
 ) -> Option<ServerCopy> {
+    let Patience { deadline, once } = patience;
     let Place { name, address } = place;
     let is_configured = name.is_none();
     let copy = |address, state| ServerCopy {
@@ -178,7 +216,7 @@ async fn follow_copy(
             }),
         };
         let differs = matches!(state, Some(CopyState::Differs { .. }));
-        if !differs || Instant::now() + LOOK_EVERY > deadline {
+        if once || !differs || Instant::now() + LOOK_EVERY > deadline {
             break;
         }
         interrupt.unless_raised(sleep(LOOK_EVERY)).await;

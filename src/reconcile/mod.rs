@@ -18,7 +18,7 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::{Connection, Connections};
-pub use follow::{FOLLOW, FollowGround, follow};
+pub use follow::{FOLLOW, FollowGround, follow, look_again};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };

@@ -99,6 +99,7 @@ mod tests {
     fn zone(name: &str, copies: Result<Vec<ServerCopy>, String>) -> ZoneCopies {
         ZoneCopies {
             zone: Name::parse(name).unwrap(),
+            owner: Name::parse(&format!("_vlmcs._tcp.{name}")).unwrap(),
             copies,
         }
     }

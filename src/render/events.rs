@@ -61,6 +61,7 @@ enum What<'a> {
     },
     Copies {
         zone: &'a Name,
+        owner: &'a Name,
         agreeing: usize,
         total: usize,
     },
@@ -70,6 +71,7 @@ enum What<'a> {
 #[derive(Serialize)]
 struct News<'a> {
     zone: &'a Name,
+    owner: &'a Name,
     state: &'static str,
     outcome: Option<&'static str>,
     changes: usize,
@@ -122,10 +124,12 @@ impl<'a> From<&'a Event> for What<'a> {
             },
             Event::Copies {
                 zone,
+                owner,
                 agreeing,
                 servers,
             } => Self::Copies {
                 zone,
+                owner,
                 agreeing: *agreeing,
                 total: *servers,
             },
@@ -138,6 +142,7 @@ impl<'a> From<&'a ZoneNews> for News<'a> {
     fn from(news: &'a ZoneNews) -> Self {
         Self {
             zone: &news.zone,
+            owner: &news.owner,
             state: news.state.as_str(),
             outcome: news.outcome.map(|outcome| outcome.as_str()),
             changes: news.changes,

@@ -100,6 +100,11 @@ fn whole(status: &Status, now: Timestamp) -> String {
             out.single(name, help, seconds(time));
         }
     }
+    out.single(
+        "overdue",
+        "1 while some zone was not looked at for two intervals and a minute.",
+        flag(status.is_overdue(now)),
+    );
     out.family("zones", "gauge", "Zones by state.");
     for (state, count) in ZoneState::ALL.into_iter().zip(totals.states) {
         out.sample("", &[("state", state.as_str())], float(count));
@@ -112,7 +117,11 @@ fn whole(status: &Status, now: Timestamp) -> String {
     ] {
         out.sample("", &[("result", result)], float64(count));
     }
-    out.family("updates_total", "counter", "Updates sent, by outcome.");
+    out.family(
+        "updates_total",
+        "counter",
+        "Looks at a zone that came to an update, by the outcome of the last.",
+    );
     for (kind, count) in OutcomeKind::ALL.into_iter().zip(counters.updates) {
         out.sample("", &[("outcome", kind.as_str())], float64(count));
     }

@@ -105,7 +105,9 @@ fn host(out: &mut String, host: &HostStatus, width: usize, now: Timestamp, layou
         .map(|word| format!("{word} ({:#} left)", left(word.until, now)));
     // Of a host that is up there is nothing to explain.
     let reason = (state != State::Up && word.is_none()).then(|| host.verdict.reason.clone());
-    let obstacle = host.obstacle.clone();
+    // It may be the reason itself.
+    let is_told = |text: &String| reason.as_ref().is_some_and(|reason| reason.contains(text));
+    let obstacle = host.obstacle.clone().filter(|text| !is_told(text));
     let told = below.into_iter().chain(word).chain(reason);
     for told in told.chain(obstacle) {
         for piece in fold(&told, layout.width.saturating_sub(INDENT)) {
@@ -161,7 +163,7 @@ fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
     };
     let state = zone.state();
     let pad = " ".repeat(ZONE_STATE.saturating_sub(state.as_str().len()));
-    let name = zone.zone.to_string();
+    let name = name_of(zone);
     let numbers = numbers(zone, now);
     let head = format!(
         "{}{pad}  {}",
@@ -180,6 +182,15 @@ fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
         for piece in fold(&one_line(&told), layout.width.saturating_sub(INDENT)) {
             indented(out, INDENT, &piece);
         }
+    }
+}
+
+/// The zone, and the owner name where it is that of another service than KMS.
+fn name_of(zone: &ZoneStatus) -> String {
+    let (name, owner) = (zone.zone.to_string(), zone.owner.to_string());
+    match owner == format!("_vlmcs._tcp.{name}") {
+        true => name,
+        false => format!("{name} ({owner})"),
     }
 }
 

@@ -19,8 +19,6 @@ use crate::plan::{ZoneError, ZonePlan};
 #[derive(Debug)]
 pub struct Book {
     status: Status,
-    /// The zones of each name: one for each service.
-    zones_of: BTreeMap<Name, Vec<usize>>,
     /// Zones changed since the totals were counted.
     recount: bool,
 }
@@ -68,7 +66,6 @@ impl Book {
                 totals: Totals::default(),
                 counters: Counters::default(),
             },
-            zones_of: BTreeMap::new(),
             recount: false,
         }
     }
@@ -83,7 +80,7 @@ impl Book {
     }
 
     /// Goes on under this configuration, with what is known of hosts and zones that stay.
-    pub fn configure(&mut self, terms: Terms<'_>) -> Event {
+    pub fn configure(&mut self, terms: Terms<'_>, now: Timestamp) -> Event {
         let hosts: BTreeMap<&Name, &Arc<HostStatus>> = self
             .status
             .hosts
@@ -104,7 +101,7 @@ impl Book {
             .collect();
         let zone = |zone: &Zone| match zones.get(&zone.owner) {
             Some(known) if known.zone == zone.name => Arc::clone(known),
-            _ => Arc::new(ZoneStatus::new(zone)),
+            _ => Arc::new(ZoneStatus::new(zone, now)),
         };
         let (hosts, zones) = (
             terms.hosts.iter().map(host).collect(),
@@ -114,22 +111,17 @@ impl Book {
         self.status.zones = Arc::new(zones);
         self.status.writes = terms.writes;
         self.status.interval = terms.interval;
-        self.zones_of.clear();
-        for (index, zone) in terms.zones.iter().enumerate() {
-            self.zones_of
-                .entry(zone.name.clone())
-                .or_default()
-                .push(index);
-        }
         self.recount = true;
         self.change();
         Event::Configured
     }
 
     /// Takes the samples that an earlier daemon left.
-    pub fn remember(&mut self, samples: &[KeptSample]) {
+    ///
+    /// One from a time to come says that the clock was set back, and nothing of the host.
+    pub fn remember(&mut self, samples: &[KeptSample], now: Timestamp) {
         let mut of_host: BTreeMap<&Name, Vec<&KeptSample>> = BTreeMap::new();
-        for sample in samples {
+        for sample in samples.iter().filter(|sample| sample.began <= now) {
             of_host.entry(&sample.host).or_default().push(sample);
         }
         for host in &mut self.status.hosts {
@@ -246,7 +238,7 @@ impl Book {
         obstacle: Option<&str>,
         now: Timestamp,
     ) -> Event {
-        let (mut walked, mut news, mut more) = (0, Vec::new(), 0);
+        let (mut walked, mut news, mut more, mut changed) = (0, Vec::new(), 0, false);
         let zones = Arc::make_mut(&mut self.status.zones);
         for report in reports {
             let interrupted = |error: &ZoneError| error.is_interrupted();
@@ -262,6 +254,7 @@ impl Book {
             let next = take(zone, report, actor, obstacle, now);
             self.status.counters.tell(zone, &next, outcome);
             let is_other = (zone.state(), zone.level()) != (next.state(), next.level());
+            changed |= !zone.says_the_same(&next);
             *zone = Arc::new(next);
             if !is_other && outcome.is_none() {
                 continue;
@@ -272,13 +265,16 @@ impl Book {
             }
             news.push(ZoneNews {
                 zone: zone.zone.clone(),
+                owner: zone.owner.clone(),
                 state: zone.state(),
                 outcome,
                 changes,
             });
         }
         self.recount = true;
-        self.change();
+        if changed {
+            self.change();
+        }
         Event::Zones {
             actor: actor.to_owned(),
             walked,
@@ -295,17 +291,21 @@ impl Book {
         };
         let event = Event::Copies {
             zone: copies.zone.clone(),
+            owner: copies.owner.clone(),
             agreeing: told.agreeing(),
             servers: told.total(),
         };
         let zones = Arc::make_mut(&mut self.status.zones);
-        for &index in self.zones_of.get(&copies.zone).into_iter().flatten() {
-            if let Some(zone) = zones.get_mut(index) {
-                Arc::make_mut(zone).copies = Some(told.clone());
-            }
+        let mut is_other = false;
+        for zone in zones.iter_mut().filter(|zone| zone.owner == copies.owner) {
+            let before = zone.copies.as_ref().map(|copies| &copies.servers);
+            is_other |= before != Some(&told.servers);
+            Arc::make_mut(zone).copies = Some(told.clone());
         }
         self.recount = true;
-        self.change();
+        if is_other {
+            self.change();
+        }
         event
     }
 
@@ -349,6 +349,7 @@ fn take(
     ZoneStatus {
         zone: before.zone.clone(),
         owner: before.owner.clone(),
+        since: before.since,
         failure,
         obstacle: obstacle.filter(|_text| is_left).map(str::to_owned),
         last_attempt: Some(now),

@@ -51,6 +51,8 @@ pub enum Event {
     Copies {
         /// The zone.
         zone: Name,
+        /// The owner name of the RRset.
+        owner: Name,
         /// How many publish the same.
         agreeing: usize,
         /// How many there are.
@@ -65,6 +67,8 @@ pub enum Event {
 pub struct ZoneNews {
     /// The zone.
     pub zone: Name,
+    /// The owner name of the RRset.
+    pub owner: Name,
     /// How it is now.
     pub state: ZoneState,
     /// What became of its update, where one was sent.

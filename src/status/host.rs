@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Hour;
 use crate::model::{Host, KeptSample, Name, NoSample, Override, Role, Sample, Verdict};
@@ -114,6 +114,10 @@ impl HostStatus {
             obstacles,
             ..
         } = self.clone();
+        let new = Self::new(host);
+        // Of one that is probed no more, nothing would ever clear what the last probe said.
+        let newest = new.probed.then_some((latest, obstacle));
+        let (latest, obstacle) = newest.unwrap_or_default();
         Self {
             verdict,
             word,
@@ -124,7 +128,7 @@ impl HostStatus {
             passed,
             failed,
             obstacles,
-            ..Self::new(host)
+            ..new
         }
     }
 
@@ -133,6 +137,11 @@ impl HostStatus {
         match probed {
             Ok(sample) => {
                 let passed = sample.passed();
+                let ended = SignedDuration::try_from(sample.took)
+                    .ok()
+                    .and_then(|took| sample.began.checked_add(took).ok());
+                self.hour
+                    .forget_what_is_to_come(ended.unwrap_or(sample.began));
                 self.hour.add(sample.began, sample.took, passed);
                 self.durations.add(sample.took);
                 self.latest = Some(LatestSample {

@@ -60,11 +60,20 @@ impl Hour {
     /// The hour that ends with the minute of this time, the oldest minute first.
     pub fn minutes(&self, now: Timestamp) -> [Minute; MINUTES] {
         let mut moved = self.clone();
+        moved.forget_what_is_to_come(now);
         moved.move_on(minute_of(now));
         moved.minutes
     }
 
-    /// Makes room up to this minute. A clock that was set back moves nothing.
+    /// Begins anew when the newest minute is well after this time: the clock was set back, and what
+    /// stands there would keep all that comes from its place until it is reached again.
+    pub(super) fn forget_what_is_to_come(&mut self, now: Timestamp) {
+        if self.end.saturating_sub(minute_of(now) + 1) > 1 {
+            *self = Self::default();
+        }
+    }
+
+    /// Makes room up to this minute.
     fn move_on(&mut self, minute: i64) {
         let steps = usize::try_from((minute + 1).saturating_sub(self.end)).unwrap_or(0);
         if steps == 0 {
@@ -133,6 +142,19 @@ mod tests {
         let seen = passed(&hour, 3600);
         assert_eq!((seen[0], seen[MINUTES - 1]), (1, 1));
         assert_eq!(seen.iter().sum::<u16>(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_begins_the_hour_anew() {
+        let mut hour = Hour::default();
+        hour.add(at(7200), Duration::ZERO, true);
+        assert_eq!(passed(&hour, 0), [0; MINUTES]);
+        // Some seconds are no reason.
+        assert_eq!(passed(&hour, 7199)[MINUTES - 1], 1);
+        hour.forget_what_is_to_come(at(0));
+        hour.add(at(0), Duration::ZERO, true);
+        assert_eq!(passed(&hour, 0)[MINUTES - 1], 1);
+        assert_eq!(passed(&hour, 60)[MINUTES - 2], 1);
     }
 
     #[test]

@@ -37,6 +37,9 @@ use crate::model::{Canary, Override, Pause};
 /// After two intervals without a look at a zone so much longer is waited before that is a fault.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// A daemon whose loop has not turned for so long does not live.
+const ALIVE: SignedDuration = SignedDuration::from_secs(30);
+
 /// What a daemon knows at one moment.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -44,7 +47,8 @@ pub struct Status {
     pub at: Timestamp,
     /// When the daemon began.
     pub started: Timestamp,
-    /// Counts up with each change of hosts, zones or words, and not with the time alone.
+    /// Counts up with each change of hosts, zones or words, and neither with the time alone nor with
+    /// a look at a zone that found nothing new.
     pub generation: u64,
     /// True when it writes DNS, pauses aside; false when it only audits.
     pub writes: bool,
@@ -73,16 +77,21 @@ impl Status {
     /// was not looked at yet.
     pub fn last_full_reconcile(&self) -> Option<Timestamp> {
         match self.totals.unread {
-            0 => self.totals.oldest_attempt,
+            0 => self.totals.left_alone_since,
             _ => None,
         }
     }
 
-    /// True when some zone was not looked at for two intervals and a minute.
+    /// True when the daemon's loop stands still: what is known is old, and nothing is done.
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) > ALIVE
+    }
+
+    /// True when some zone was not looked at for two intervals and a minute, since it is configured.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        let last = self.last_full_reconcile().unwrap_or(self.started);
         let patience = self.interval.saturating_mul(2).saturating_add(GRACE);
         let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-        !self.zones.is_empty() && now.duration_since(last) > patience
+        let since = self.totals.left_alone_since;
+        since.is_some_and(|since| now.duration_since(since) > patience)
     }
 }

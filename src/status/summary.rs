@@ -61,8 +61,9 @@ pub struct Totals {
     pub pending: usize,
     /// Zones whose other name servers do not all agree.
     pub disagreeing: usize,
-    /// When the zone that was not looked at for longest was looked at.
-    pub oldest_attempt: Option<Timestamp>,
+    /// When the zone that was left alone for longest was looked at, or configured where it was not
+    /// looked at yet.
+    pub left_alone_since: Option<Timestamp>,
     /// When any zone was last looked at.
     pub last_attempt: Option<Timestamp>,
     /// When any zone was last looked at with success.
@@ -87,8 +88,9 @@ impl Totals {
             totals.foreign += zone.foreign();
             totals.pending += zone.pending();
             totals.disagreeing += usize::from(zone.disagrees());
-            let oldest = totals.oldest_attempt.into_iter().chain(zone.last_attempt);
-            totals.oldest_attempt = oldest.min();
+            let since = zone.last_attempt.unwrap_or(zone.since);
+            let oldest = totals.left_alone_since.unwrap_or(since);
+            totals.left_alone_since = Some(oldest.min(since));
             totals.last_attempt = totals.last_attempt.max(zone.last_attempt);
             totals.last_success = totals.last_success.max(zone.last_success);
         }
@@ -157,6 +159,10 @@ impl Status {
             level = level.max(at_least);
             wrong.push(text);
         };
+        if self.is_stalled(now) {
+            let text = format!("the daemon has not moved since {:.0}: restart it", self.at);
+            tell(Level::Critical, text);
+        }
         if self.store_failure.is_some() {
             tell(
                 Level::Critical,
@@ -175,6 +181,7 @@ impl Status {
             (ZoneState::Short, Level::Critical, "short of hosts"),
             (ZoneState::Held, Level::Warning, "held by a guard"),
             (ZoneState::Pending, Level::Warning, "with pending changes"),
+            (ZoneState::Unread, Level::Warning, "not looked at yet"),
         ] {
             match self.totals.in_state(state) {
                 0 => {}
@@ -182,8 +189,11 @@ impl Status {
             }
         }
         if self.totals.contested > 0 {
-            let count = self.totals.contested;
-            tell(Level::Warning, format!("{count} contested"));
+            let text = match self.totals.contested {
+                1 => "1 change contested".to_owned(),
+                count => format!("{count} changes contested"),
+            };
+            tell(Level::Warning, text);
         }
         if self.totals.disagreeing > 0 {
             let count = zones(self.totals.disagreeing);
@@ -196,7 +206,7 @@ impl Status {
                 count => tell(Level::Warning, format!("{count} hosts {state}")),
             }
         }
-        let obstructed = |host: &&Arc<HostStatus>| host.obstacle.is_some();
+        let obstructed = |host: &&Arc<HostStatus>| host.probed && host.obstacle.is_some();
         match self.hosts.iter().filter(obstructed).count() {
             0 => {}
             1 => tell(Level::Warning, "1 host cannot be probed".to_owned()),

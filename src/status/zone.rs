@@ -15,6 +15,8 @@ pub struct ZoneStatus {
     pub zone: Name,
     /// The owner name of the RRset.
     pub owner: Name,
+    /// Since when the daemon is to look at it.
+    pub since: Timestamp,
     /// The newest plan, where an update that was applied counts as observed; or why there is none.
     /// `None`: the zone was not looked at yet.
     pub plan: Option<Result<ZonePlan, ZoneError>>,
@@ -127,10 +129,11 @@ impl fmt::Display for ZoneState {
 
 impl ZoneStatus {
     /// A zone that was not looked at yet.
-    pub(super) fn new(zone: &Zone) -> Self {
+    pub(super) fn new(zone: &Zone, now: Timestamp) -> Self {
         Self {
             zone: zone.name.clone(),
             owner: zone.owner.clone(),
+            since: now,
             plan: None,
             failure: None,
             obstacle: None,
@@ -228,6 +231,13 @@ impl ZoneStatus {
         copies.is_some_and(|copies| copies.agreeing() < copies.total())
     }
 
+    /// True when the other one says the same of the zone: when it was looked at aside.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.plan == other.plan
+            && (&self.failure, &self.obstacle) == (&other.failure, &other.obstacle)
+            && (&self.last_change, &self.copies) == (&other.last_change, &other.copies)
+    }
+
     /// What is held, by guard and record: what makes one held change another than before.
     pub(super) fn trips(&self) -> impl Iterator<Item = (Guard, Option<&Srv>, Option<&Srv>)> {
         let held = self.planned().into_iter().flat_map(|plan| &plan.held);
@@ -242,13 +252,21 @@ pub(super) fn applied(plan: ZonePlan, serial: Option<u32>) -> ZonePlan {
     observed.ttl = plan.after_ttl;
     observed.mixed_ttl = false;
     observed.serial = serial.unwrap_or(observed.serial);
-    // Foreign records stay, and those whose removal or change is held.
-    let held = plan.held.iter();
-    let held = held.filter(|held| held.change.before().is_some()).count();
-    let unchanged = plan.after.len().saturating_sub(plan.foreign.len() + held);
+    // Of the foreign records those stay that were not to be removed.
+    let mut foreign = plan.foreign;
+    foreign.retain(|foreign| plan.after.contains(&foreign.record));
+    let is_foreign = |record: &Srv| foreign.iter().any(|foreign| foreign.record == *record);
+    let is_held = |record: &Srv| {
+        let mut held = plan.held.iter().filter_map(|held| held.change.before());
+        held.any(|before| before == record)
+    };
+    let records = plan.after.iter();
+    let unchanged = records.filter(|record| !is_foreign(record) && !is_held(record));
+    let unchanged = unchanged.count();
     ZonePlan {
         observed,
         changes: Vec::new(),
+        foreign,
         removed: Vec::new(),
         unchanged,
         ..plan

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{
-    Changes, Check, Expect, Foreign, Health, Host, Observed, Policy, Publisher, State, Verdicts,
-    Zone,
+    Changes, Check, Expect, Foreign, Health, Host, NoSample, Observed, Policy, Publisher, State,
+    Verdicts, Zone,
 };
 use crate::plan::{ForeignRecord, ZoneError, ZonePlan};
 use crate::render::lines::Layout;
@@ -76,12 +76,13 @@ fn status(zones: usize) -> Arc<Status> {
     let hosts = [host("kms1.example."), host("kms2.example.")];
     let zones: Vec<Zone> = (0..zones).map(zone).collect();
     let mut book = Book::new(at(0));
-    book.configure(Terms {
+    let terms = Terms {
         hosts: &hosts,
         zones: &zones,
         writes: true,
         interval: Duration::from_secs(300),
-    });
+    };
+    book.configure(terms, at(0));
     let verdict = |state: State, reason: &str| Verdict {
         state,
         since: Some(at(1)),
@@ -183,6 +184,66 @@ fn people_read_problems_first_and_the_rest_together() {
          \n\
          18 zones in sync, 18 records\n"
     );
+}
+
+#[test]
+fn why_a_host_cannot_be_probed_is_told_once() {
+    let hosts = [host("kms1.example.")];
+    let terms = Terms {
+        hosts: &hosts,
+        zones: &[],
+        writes: true,
+        interval: Duration::from_secs(300),
+    };
+    let mut book = Book::new(at(0));
+    book.configure(terms, at(0));
+    let obstacle = NoSample("no route".to_owned());
+    let reason = obstacle.to_string();
+    book.sample(0, &Err(obstacle));
+    let told = |book: &mut Book| text_of(&book.status(at(7)), 80).matches(&reason).count();
+    assert_eq!(told(&mut book), 1);
+    book.believe(0, Verdict::unknown(&reason));
+    assert_eq!(told(&mut book), 1);
+}
+
+#[test]
+fn a_further_service_of_a_zone_has_its_name() {
+    let mut zones = [zone(0), zone(0)];
+    zones[1].owner = Name::parse("_x._tcp.z0.example.").unwrap();
+    let terms = Terms {
+        hosts: &[],
+        zones: &zones,
+        writes: true,
+        interval: Duration::from_secs(300),
+    };
+    let mut book = Book::new(at(0));
+    book.configure(terms, at(0));
+    let text = text_of(&book.status(at(7)), 80);
+    assert!(!text.contains("_vlmcs"), "{text}");
+    assert!(
+        text.contains("  z0.example. (_x._tcp.z0.example.)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_zone_never_looked_at_can_be_overdue() {
+    let overdue = |second| {
+        let mut book = Book::new(at(0));
+        let zones = [zone(0)];
+        let terms = Terms {
+            hosts: &[],
+            zones: &zones,
+            writes: true,
+            interval: Duration::from_secs(300),
+        };
+        book.configure(terms, at(0));
+        let text: String = metrics::text(book.status(at(second)), at(second)).collect();
+        assert!(!text.contains("last_full_reconcile"), "{text}");
+        text.contains("srvkeeper_overdue 1\n")
+    };
+    assert!(!overdue(660));
+    assert!(overdue(661));
 }
 
 #[test]
