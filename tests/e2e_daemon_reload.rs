@@ -143,6 +143,11 @@ fn a_reload_in_the_middle_of_an_update_loses_nothing() {
         daemon.signal("HUP");
         assert!(systemd.next(&[]).starts_with("RELOADING=1"));
         if answer_comes {
+            // While that is waited for, the daemon is seen to live.
+            let at = || site.run(&["status", "--format", "json"]).json()["at"].clone();
+            let before = at();
+            eventually(|| at() == before, false);
+            assert!(outcomes(&site).contains(&"open".to_owned()));
             release.send(()).unwrap();
             assert_eq!(systemd.next(&[]), "READY=1");
         } else {

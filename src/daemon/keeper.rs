@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::alerts::{OpenAlerts, Scope};
@@ -200,8 +200,7 @@ impl<'a> Keeper<'a> {
         // Overrides and a pause are known before anything is written.
         let said = self.polling.changed().await;
         self.hear_operators(said);
-        let mut ticks = interval(notify::watchdog_interval().map_or(TICK, |watch| watch.min(TICK)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks();
         let mut keeping = interval(KEEP_EVERY);
         keeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -247,8 +246,7 @@ impl<'a> Keeper<'a> {
     /// outlives this configuration.
     pub(super) async fn finish(mut self, limit: Duration) -> Carried {
         self.interrupter.interrupt();
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks();
         let finished = timeout(limit, async {
             while !self.walks.is_empty() || self.refresh.is_some() {
                 tokio::select! {
@@ -704,6 +702,13 @@ impl<'a> Keeper<'a> {
 struct Due {
     zones: Vec<usize>,
     causes: BTreeSet<String>,
+}
+
+/// One each [`TICK`], or as often as systemd wants to hear of us.
+fn ticks() -> Interval {
+    let mut ticks = interval(notify::watchdog_interval().map_or(TICK, |watch| watch.min(TICK)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// What comes of it, or nothing for ever.
