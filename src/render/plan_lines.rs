@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::lines::{self, Layout, Section, Tone};
-use crate::plan::{ZoneError, ZonePlan};
-use crate::status::{Status, ZoneStatus};
+use super::status::PageNumbers;
+use crate::status::{Page, Status, ZoneStatus};
 
 /// The version of the format.
 const FORMAT_VERSION: u32 = 1;
@@ -20,22 +20,13 @@ pub fn json(status: &Status, page: usize, per_page: usize) -> serde_json::Result
         .filter(|zone| needs_a_word(zone))
         .collect();
     zones.sort_by(|a, b| (&a.zone, &a.owner).cmp(&(&b.zone, &b.owner)));
-    let total = zones.len();
-    let shown = zones
-        .into_iter()
-        .skip(page.saturating_sub(1).saturating_mul(per_page))
-        .take(per_page);
-    let shown: Vec<Section> = shown.filter_map(section).collect();
+    let page = Page::of(zones.into_iter(), page, Some(per_page));
+    let shown: Vec<Section> = page.zones.iter().copied().filter_map(section).collect();
     serde_json::to_string(&Document {
         format_version: FORMAT_VERSION,
         created: status.at,
         summary: lines::summary(&status.plan_summary()),
-        page: Page {
-            total,
-            page,
-            per_page,
-            pages: total.div_ceil(per_page.max(1)).max(1),
-        },
+        page: PageNumbers::of(&page),
         zones: shown.iter().map(Zone::from).collect(),
     })
 }
@@ -50,11 +41,9 @@ fn needs_a_word(zone: &ZoneStatus) -> bool {
 
 fn section(zone: &ZoneStatus) -> Option<Section> {
     let layout = Layout::UNFOLDED;
-    let planned = |plan: &ZonePlan| lines::zone_section(plan, layout);
-    let failed = |error: &ZoneError| lines::error_section(&zone.zone, error, layout);
     Some(match zone.plan.as_ref()? {
-        Ok(plan) => planned(plan),
-        Err(error) => failed(error),
+        Ok(plan) => lines::zone_section(plan, layout),
+        Err(error) => lines::error_section(&zone.zone, error, layout),
     })
 }
 
@@ -63,16 +52,8 @@ struct Document<'a> {
     format_version: u32,
     created: Timestamp,
     summary: String,
-    page: Page,
+    page: PageNumbers,
     zones: Vec<Zone<'a>>,
-}
-
-#[derive(Serialize)]
-struct Page {
-    total: usize,
-    page: usize,
-    per_page: usize,
-    pages: usize,
 }
 
 #[derive(Serialize)]

@@ -83,7 +83,7 @@ struct Head<'a> {
     totals: Totals,
     hosts: Vec<Host<'a>>,
     overrides: Vec<HostOverride<'a>>,
-    page: JsonPage,
+    page: PageNumbers,
 }
 
 #[derive(Serialize)]
@@ -122,12 +122,24 @@ struct Records {
     pending: usize,
 }
 
+/// Where a page stands among all.
 #[derive(Serialize)]
-struct JsonPage {
+pub(super) struct PageNumbers {
     total: usize,
     page: usize,
     per_page: Option<usize>,
     pages: usize,
+}
+
+impl PageNumbers {
+    pub(super) fn of<Z>(page: &Page<Z>) -> Self {
+        Self {
+            total: page.total,
+            page: page.page,
+            per_page: page.per_page,
+            pages: page.pages,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -267,12 +279,7 @@ impl<'a> Head<'a> {
                     word: JsonOverride::new(word, now),
                 })
                 .collect(),
-            page: JsonPage {
-                total: page.total,
-                page: page.page,
-                per_page: page.per_page,
-                pages: page.pages,
-            },
+            page: PageNumbers::of(page),
         }
     }
 }

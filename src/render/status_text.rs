@@ -1,5 +1,6 @@
 //! A daemon's status for people: what `status` prints.
 
+use anstyle::Style;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lines::{Layout, columns, fold, name_column, one_line};
@@ -22,11 +23,7 @@ const QUIET: usize = 10;
 pub fn text(status: &Status, page: &Page, now: Timestamp, layout: Layout) -> String {
     let mut out = String::new();
     let verdict = status.verdict(now);
-    let style = match verdict.level {
-        Level::Ok => GREEN,
-        Level::Warning => YELLOW,
-        Level::Critical => RED,
-    };
+    let style = level_style(verdict.level);
     for piece in fold(
         &format!("{}: {}", verdict.level, verdict.text),
         layout.width,
@@ -47,6 +44,14 @@ pub fn text(status: &Status, page: &Page, now: Timestamp, layout: Layout) -> Str
     }
     zones(&mut out, page, now, layout);
     out
+}
+
+fn level_style(level: Level) -> Style {
+    match level {
+        Level::Ok => GREEN,
+        Level::Warning => YELLOW,
+        Level::Critical => RED,
+    }
 }
 
 fn facts(status: &Status, now: Timestamp) -> Vec<String> {
@@ -156,11 +161,7 @@ fn needs_a_word(zone: &ZoneStatus) -> bool {
 }
 
 fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
-    let style = match zone.level() {
-        Level::Ok => GREEN,
-        Level::Warning => YELLOW,
-        Level::Critical => RED,
-    };
+    let style = level_style(zone.level());
     let state = zone.state();
     let pad = " ".repeat(ZONE_STATE.saturating_sub(state.as_str().len()));
     let name = name_of(zone);

@@ -50,9 +50,9 @@ pub struct Selection {
 
 /// The zones shown, and where they stand among all that fit.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct Page<Z = Arc<ZoneStatus>> {
     /// The zones of this page.
-    pub zones: Vec<Arc<ZoneStatus>>,
+    pub zones: Vec<Z>,
     /// How many fit, on all pages.
     pub total: usize,
     /// This page; past the last one it is empty.
@@ -79,19 +79,28 @@ pub fn select(status: &Status, selection: &Selection) -> Page {
             (Reverse(at), zone.zone.clone())
         }),
     }
-    let (total, page) = (fitting.len(), selection.page.max(1));
-    let per_page = selection.per_page.map(|zones| zones.max(1));
-    let size = per_page.unwrap_or(total.max(1));
-    let shown = fitting
-        .into_iter()
-        .skip((page - 1).saturating_mul(size))
-        .take(size);
-    Page {
-        zones: shown.cloned().collect(),
-        total,
-        page,
-        per_page,
-        pages: total.div_ceil(size).max(1),
+    let fitting = fitting.into_iter().cloned();
+    Page::of(fitting, selection.page, selection.per_page)
+}
+
+impl<Z> Page<Z> {
+    /// The page of this number of all that fit, in their order.
+    pub fn of(
+        fitting: impl ExactSizeIterator<Item = Z>,
+        page: usize,
+        per_page: Option<usize>,
+    ) -> Self {
+        let (total, page) = (fitting.len(), page.max(1));
+        let per_page = per_page.map(|zones| zones.max(1));
+        let size = per_page.unwrap_or(total.max(1));
+        let shown = fitting.skip((page - 1).saturating_mul(size)).take(size);
+        Self {
+            zones: shown.collect(),
+            total,
+            page,
+            per_page,
+            pages: total.div_ceil(size).max(1),
+        }
     }
 }
 

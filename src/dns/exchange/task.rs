@@ -318,7 +318,6 @@ impl Task {
         job.deadline(self.last_answer, self.settings.timeout)
     }
 
-    /// Gives up what is over its deadline, and the connection when it is dead.
     /// Gives up what is over its deadline, and was not answered in time.
     ///
     /// Where this process had no processor for long, as on a machine that was paused, answers may wait
@@ -338,6 +337,7 @@ impl Task {
         self.expire(now);
     }
 
+    /// Gives up what is over its deadline, and the connection when it is dead.
     fn expire(&mut self, now: Instant) {
         let after = self.settings.timeout;
         let mut is_dead = false;
