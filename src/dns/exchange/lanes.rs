@@ -1,10 +1,12 @@
-//! The connections to one server: one that everything shares, and two for updates in bulk.
+//! The connections to one server: one that everything shares, one more for reads in bulk, and two for
+//! updates in bulk.
 //!
 //! A connection is answered by one thread of BIND's, which takes no more than 23 requests of it at
 //! once, and which stands still while an update is written to the disk: reads behind updates wait
 //! for that. So where much is under way updates go over connections of their own. Measured on BIND
 //! 9.18 and a disk that is slow to sync, applying one change in each of 1,000 zones: twice as fast.
-//! A zone alone needs none but the first.
+//! Many reads share two connections and the one window: reading 10,000 zones of BIND's took a tenth
+//! less time, and the same of Knot's. A zone alone needs none but the first.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::task::{Job, Kind, Task};
 use super::{ExchangeError, Settings};
 
+/// While fewer requests than that are under way on the shared connection, a read joins them.
+const MANY: usize = 16;
 /// Connections for updates in bulk.
 const UPDATE_LANES: usize = 2;
 /// While fewer requests than that are under way on the shared connection, an update joins them.
@@ -28,18 +32,26 @@ struct Lane {
 /// All connections to one server; the tasks end when it is dropped.
 pub(super) struct Lanes {
     shared: Lane,
+    reads: Option<Lane>,
     updates: Vec<Lane>,
 }
 
 impl Lanes {
     /// Starts the tasks; none opens a connection yet.
     pub(super) fn start(server: SocketAddr, settings: Settings) -> Self {
+        let lane = |window| Lane::start(server, Settings { window, ..settings });
+        // The two for reads share the window.
+        let more = if settings.window > MANY {
+            settings.window / 2
+        } else {
+            0
+        };
         // With the few on the shared connection no more updates than the window in all.
         let window = settings.window.saturating_sub(FEW) / UPDATE_LANES;
         let lanes = if window == 0 { 0 } else { UPDATE_LANES };
-        let lane = |window| Lane::start(server, Settings { window, ..settings });
         Self {
-            shared: lane(settings.window),
+            shared: lane(settings.window - more),
+            reads: (more > 0).then(|| lane(more)),
             updates: (0..lanes).map(|_| lane(window)).collect(),
         }
     }
@@ -63,10 +75,18 @@ impl Lanes {
     }
 
     fn lane_for(&self, kind: Kind) -> &Lane {
+        let under_way = self.shared.under_way();
         match kind {
-            Kind::Update if self.shared.under_way() >= FEW => {
+            Kind::Update if under_way >= FEW => {
                 let least_busy = self.updates.iter().min_by_key(|lane| lane.under_way());
                 least_busy.unwrap_or(&self.shared)
+            }
+            Kind::Read if under_way >= MANY => {
+                let less_busy = self
+                    .reads
+                    .as_ref()
+                    .filter(|lane| lane.under_way() < under_way);
+                less_busy.unwrap_or(&self.shared)
             }
             Kind::Read | Kind::Update | Kind::Negotiation => &self.shared,
         }

@@ -100,36 +100,64 @@ async fn answers_in_any_order_reach_their_requests() {
     assert_eq!(numbers, [0, 1, 2]);
 }
 
+/// Takes so many requests, a full window at a time, and answers each window at once; the numbers.
+async fn answer_windows(mut stream: TcpStream, count: usize, ceiling: usize) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    let mut window = ceiling / 4;
+    while numbers.len() < count {
+        // Nothing is answered before the window is full: fewer would never get here.
+        let mut frames = Vec::new();
+        for _ in 0..window.min(count - numbers.len()) {
+            let request = receive(&mut stream).await;
+            numbers.push(number(&request));
+            frames.extend(frame(&request));
+        }
+        // What belongs together leaves in one write, so an overfull window would show here.
+        let more = stream.try_read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(more, Err(std::io::ErrorKind::WouldBlock));
+        stream.write_all(&frames).await.unwrap();
+        // One more for each prompt answer.
+        window = (window * 2).min(ceiling);
+    }
+    numbers
+}
+
 #[tokio::test]
 async fn a_thousand_reads_pass_the_window_in_order() {
-    const READS: u32 = 1_000;
-    let ceiling = Settings::default().window;
-    let address = server(move |connection, mut stream| async move {
+    // So small that one connection carries them all.
+    let window = 16;
+    let address = server(move |connection, stream| async move {
         assert_eq!(connection, 0, "one connection carries them all");
-        let mut expected = 0;
-        let mut window = ceiling / 4;
-        while expected < READS {
-            // Nothing is answered before the window is full: fewer would never get here.
-            let count = window.min((READS - expected) as usize);
-            let mut requests = Vec::new();
-            for _ in 0..count {
-                let request = receive(&mut stream).await;
-                assert_eq!(number(&request), expected);
-                expected += 1;
-                requests.push(request);
-            }
-            // What belongs together leaves in one write, so an overfull window would show here.
-            let more = stream.try_read(&mut [0; 1]).map_err(|error| error.kind());
-            assert_eq!(more, Err(std::io::ErrorKind::WouldBlock));
-            let frames: Vec<u8> = requests.iter().flat_map(|request| frame(request)).collect();
-            stream.write_all(&frames).await.unwrap();
-            // One more for each prompt answer.
-            window = (window * 2).min(ceiling);
-        }
+        let numbers = answer_windows(stream, 1_000, window).await;
+        assert!(numbers.iter().copied().eq(0..1_000));
     })
     .await;
-    let exchange = exchange(address);
-    let answers = join_all((0..READS).map(|n| exchange.read(request(n)))).await;
+    let settings = Settings {
+        window,
+        ..Settings::default()
+    };
+    read_a_thousand(&Exchange::new(address, None, settings)).await;
+}
+
+#[tokio::test]
+async fn many_reads_share_two_connections_and_the_window() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let exchange = exchange(listener.local_addr().unwrap());
+    let both = async {
+        let (first, _) = listener.accept().await.unwrap();
+        let (second, _) = listener.accept().await.unwrap();
+        let half = Settings::default().window / 2;
+        let (first, second) = tokio::join!(
+            answer_windows(first, 500, half),
+            answer_windows(second, 500, half)
+        );
+        assert!(first.is_sorted() && second.is_sorted());
+    };
+    tokio::join!(both, read_a_thousand(&exchange));
+}
+
+async fn read_a_thousand(exchange: &Exchange) {
+    let answers = join_all((0..1_000).map(|n| exchange.read(request(n)))).await;
     for (n, answer) in (0..).zip(answers) {
         assert_eq!(number(&answer.unwrap()), n);
     }
@@ -184,7 +212,7 @@ async fn an_answer_behind_another_does_not_wait_for_a_delayed_acknowledgement() 
 async fn long_answers_and_many_of_them_pass_the_buffer() {
     let address = server(|_, mut stream| async move {
         let mut frames = Vec::new();
-        for _ in 0..16 {
+        for _ in 0..8 {
             let mut message = receive(&mut stream).await;
             let tail = message.split_off(12);
             message.resize(65_000, 7);
@@ -196,7 +224,7 @@ async fn long_answers_and_many_of_them_pass_the_buffer() {
     })
     .await;
     let exchange = exchange(address);
-    let answers = join_all((0..16).map(|n| exchange.read(request(n)))).await;
+    let answers = join_all((0..8).map(|n| exchange.read(request(n)))).await;
     for (n, answer) in (0..).zip(answers) {
         let answer = answer.unwrap();
         assert_eq!((number(&answer), answer.len()), (n, 65_004));
