@@ -66,8 +66,7 @@ fn a_bad_request_gets_a_proper_answer_and_the_next_one_its_own() {
     let statuses = [
         (get("/healthz"), 200),
         (get("/"), 200),
-        (get("/app.js"), 200),
-        (get("/app.css"), 200),
+        (get("/app.js"), 404),
         (get("/nothing"), 404),
         (get("//"), 404),
         (get("/api/v1/status/"), 404),
@@ -307,7 +306,7 @@ fn a_token_is_asked_for_where_there_is_one() {
     }
     assert_eq!(http.get_with("/api/v1/status", &bearer(TOKEN)).status, 200);
     assert_eq!(http.get_with("/nothing", &bearer(TOKEN)).status, 404);
-    for path in ["/", "/app.js", "/app.css", "/healthz"] {
+    for path in ["/", "/healthz"] {
         assert_eq!(http.get(path).status, 200, "{path}");
     }
     // Whoever may open the socket needs none.

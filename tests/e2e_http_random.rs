@@ -31,9 +31,8 @@ const MOST_MEBIBYTES: u64 = 64;
 const LAST: &[u8] =
     b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 12] = [
     "/",
-    "/app.js",
     "/healthz",
     "/readyz",
     "/metrics",

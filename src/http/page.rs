@@ -1,43 +1,95 @@
-//! The page: a few files, all of them in the program.
+//! The page: one document, with its style and its scripts in it.
+//!
+//! They are files of their own under `assets`, which the document names and which are put in place of
+//! these names when the page is first asked for: each file that a browser asks for takes it some
+//! milliseconds, which made up most of the first view. The policy names the hash of each, so that
+//! nothing else runs (CSP 3 §2.3.1).
+
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::routing::get;
+use data_encoding::BASE64;
+use ring::digest::{SHA256, digest};
 
 use super::answer::typed;
 
-const PAGE: &str = "text/html; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
-/// The path, the type and the text of each file. `page.html` names what the script needs, so that a
-/// browser asks for all of it at once.
-const FILES: [(&str, &str, &str); 10] = [
-    ("/", PAGE, include_str!("assets/page.html")),
-    ("/app.css", STYLE, include_str!("assets/app.css")),
-    ("/app.js", SCRIPT, include_str!("assets/app.js")),
-    ("/daemon.js", SCRIPT, include_str!("assets/daemon.js")),
-    ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
-    ("/first.js", SCRIPT, include_str!("assets/first.js")),
-    ("/head.js", SCRIPT, include_str!("assets/head.js")),
-    ("/hosts.js", SCRIPT, include_str!("assets/hosts.js")),
-    ("/todo.js", SCRIPT, include_str!("assets/todo.js")),
-    ("/zones.js", SCRIPT, include_str!("assets/zones.js")),
+const PATH: &str = "/";
+const DOCUMENT: &str = include_str!("assets/page.html");
+const STYLE: (&str, &str) = ("app.css", include_str!("assets/app.css"));
+/// The first is run before the rest of the document is read, the others after it, and each after those
+/// that it needs.
+const SCRIPTS: [(&str, &str); 8] = [
+    ("first.js", include_str!("assets/first.js")),
+    ("dom.js", include_str!("assets/dom.js")),
+    ("daemon.js", include_str!("assets/daemon.js")),
+    ("head.js", include_str!("assets/head.js")),
+    ("hosts.js", include_str!("assets/hosts.js")),
+    ("todo.js", include_str!("assets/todo.js")),
+    ("zones.js", include_str!("assets/zones.js")),
+    ("app.js", include_str!("assets/app.js")),
 ];
 
-/// Its routes.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    FILES
-        .iter()
-        .fold(Router::new(), |router, (path, kind, text)| {
-            router.route(path, get(async || typed(kind, Body::from(*text))))
-        })
+struct Page {
+    document: String,
+    policy: HeaderValue,
 }
 
-/// True for the path of a file: it tells nothing of the installation, and a browser can present no
-/// token for it.
+static PAGE: LazyLock<Page> = LazyLock::new(assembled);
+
+fn assembled() -> Page {
+    let (name, style) = STYLE;
+    let mut document = DOCUMENT.replace(&style_of(name), &format!("<style>{style}</style>"));
+    for (name, script) in SCRIPTS {
+        document = document.replace(&script_of(name), &format!("<script>{script}</script>"));
+    }
+    let scripts = SCRIPTS.map(|(_, script)| hash(script)).join(" ");
+    let policy = format!(
+        "default-src 'none'; script-src {scripts}; style-src {}; connect-src 'self'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(style)
+    );
+    // It is one; if not, every answer's policy stays, by which nothing runs.
+    let policy = HeaderValue::from_str(&policy).unwrap_or(super::answer::POLICY);
+    Page { document, policy }
+}
+
+/// How the document names its style.
+fn style_of(name: &str) -> String {
+    format!("<link rel=\"stylesheet\" href=\"{name}\">")
+}
+
+/// How it names a script.
+fn script_of(name: &str) -> String {
+    format!("<script src=\"{name}\"></script>")
+}
+
+fn hash(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    format!("'sha256-{}'", BASE64.encode(hash.as_ref()))
+}
+
+/// Its route.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let page = async || {
+        let page = &*PAGE;
+        let mut answer = typed(
+            "text/html; charset=utf-8",
+            Body::from(page.document.as_str()),
+        );
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, page.policy.clone());
+        answer
+    };
+    Router::new().route(PATH, get(page))
+}
+
+/// True for its path: it tells nothing of the installation, and a browser can present no token for it.
 pub(super) fn has(path: &str) -> bool {
-    FILES.iter().any(|(file, _, _)| *file == path)
+    path == PATH
 }
 
 #[cfg(test)]
@@ -49,46 +101,50 @@ mod tests {
 
     #[test]
     fn the_page_is_small_and_brings_everything_along() {
-        let size: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
+        let page = assembled();
+        let size = page.document.len();
         assert!(size < LARGEST, "{size} octets");
-        for (path, _, text) in FILES {
-            for foreign in [
-                "http://",
-                "https://",
-                "innerHTML",
-                "outerHTML",
-                "eval(",
-                "document.write",
-            ] {
-                let is_name = [
-                    "'http://www.w3.org/2000/svg'",
-                    "\"http://www.w3.org/2000/svg\"",
-                ];
-                let text = is_name
-                    .iter()
-                    .fold(text.to_owned(), |text, name| text.replace(name, ""));
-                assert!(!text.contains(foreign), "{path} has {foreign}");
-            }
+        for foreign in [
+            " src=",
+            "stylesheet",
+            "http://",
+            "https://",
+            "innerHTML",
+            "outerHTML",
+            "eval(",
+            "document.write",
+        ] {
+            let text = page.document.replace("'http://www.w3.org/2000/svg'", "");
+            let text = text.replace("\"http://www.w3.org/2000/svg\"", "");
+            assert!(!text.contains(foreign), "it has {foreign}");
         }
     }
 
     #[test]
-    fn what_a_file_names_is_there() {
-        let imported = |text: &str| -> Vec<String> {
-            let parts = text.split(" from \"./").skip(1);
-            parts
-                .filter_map(|part| Some(format!("/{}", part.split_once('"')?.0)))
-                .collect()
-        };
-        let (_, _, html) = FILES[0];
-        for (path, kind, text) in FILES {
-            for file in imported(text) {
-                assert!(has(&file), "{path} imports {file}");
+    fn each_part_stands_in_the_page_and_ends_where_it_ends() {
+        let page = assembled();
+        let policy = page.policy.to_str().unwrap();
+        let (name, style) = STYLE;
+        assert_eq!(DOCUMENT.matches(&style_of(name)).count(), 1);
+        assert!(page.document.contains(&format!("<style>{style}</style>")));
+        assert!(!style.contains("</"));
+        let mut after = page.document.as_str();
+        for (name, script) in SCRIPTS {
+            assert_eq!(DOCUMENT.matches(&script_of(name)).count(), 1, "{name}");
+            let element = format!("<script>{script}</script>");
+            let (_, rest) = after.split_once(&element).expect(name);
+            after = rest;
+            // What would end a script or make a comment of it (HTML §4.12.1.3).
+            for end in ["</script", "<script", "<!--"] {
+                assert!(!script.contains(end), "{name} has {end}");
             }
-            // Else it would be asked for only after the file that imports it.
-            if kind == SCRIPT {
-                assert!(html.contains(&format!("=\"{}\"", &path[1..])), "{path}");
-            }
+            assert!(policy.contains(&hash(script)), "{name}");
         }
+        assert_eq!(
+            page.document.matches("<script").count(),
+            SCRIPTS.len(),
+            "nothing else runs"
+        );
+        assert!(policy.contains(&hash(style)) && !policy.contains("unsafe"));
     }
 }

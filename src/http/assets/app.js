@@ -1,11 +1,13 @@
 // The page: what is asked when, and what is shown of it.
-import { ask, coalesced, hasToken, Refused, setToken, Stream, Unreachable } from "./daemon.js";
-import { by, command, copying, count, say, show } from "./dom.js";
-import * as head from "./head.js";
-import { showHosts, wireHosts } from "./hosts.js";
-import { showOverrides, showTodo } from "./todo.js";
-import { readView, wanted, writeView } from "./first.js";
-import { historyFailed, LIMIT, PLAN_PER_PAGE, showHistory, showPlan, showZones, wireZones } from "./zones.js";
+"use strict";
+
+(() => {
+const { ask, coalesced, hasToken, Refused, setToken, Stream, Unreachable } = daemon;
+const { by, command, copying, count, say, show } = dom;
+const { showHosts, wireHosts } = hosts;
+const { showOverrides, showTodo } = todo;
+const { readView, unveil, wanted, writeView } = first;
+const { historyFailed, LIMIT, PLAN_PER_PAGE, showHistory, showPlan, showZones, wireZones } = zones;
 
 /** Samples are no events; they are asked for so often. */
 const EVERY = 10_000;
@@ -96,6 +98,7 @@ function render(answer, problems) {
   head.shown(answer);
   if (!isLoaded) {
     isLoaded = true;
+    unveil();
     performance.mark("shown");
   }
 }
@@ -143,6 +146,7 @@ function rest() {
 
 function signIn(why) {
   const isFirst = by("sign-in").hidden;
+  unveil();
   head.locked();
   show(by("sign-in"), true);
   show(by("main"), false);
@@ -233,3 +237,4 @@ setInterval(() => {
 setInterval(() => {
   if ((!document.hidden || stream.isResting) && !head.isLost() && by("sign-in").hidden) status();
 }, EVERY);
+})();

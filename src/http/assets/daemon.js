@@ -1,6 +1,9 @@
 // What is asked of the daemon. Paths are relative, so that a proxy may put the page below a folder.
-import { setClock } from "./dom.js";
-import { early, question, storedToken, storeToken } from "./first.js";
+"use strict";
+
+const daemon = (() => {
+const { setClock } = dom;
+const { early, question, storedToken, storeToken } = first;
 
 /** No answer takes longer. */
 const PATIENCE = 8_000;
@@ -8,16 +11,16 @@ const PATIENCE = 8_000;
 let token = storedToken();
 
 /** Whether there is a token to present. */
-export const hasToken = () => token !== null;
+const hasToken = () => token !== null;
 
 /** Presents this token from now on; it is kept until the tab is closed. */
-export function setToken(text) {
+function setToken(text) {
   token = text;
   storeToken(text);
 }
 
 /** An answer that says no. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, text) {
     super(text);
     this.status = status;
@@ -25,10 +28,10 @@ export class Refused extends Error {
 }
 
 /** No answer came. */
-export class Unreachable extends Error {}
+class Unreachable extends Error {}
 
 /** The answer to GET, which has to be 200. */
-export async function get(path, { headers = {}, signal } = {}) {
+async function get(path, { headers = {}, signal } = {}) {
   const authorization = token === null ? {} : { Authorization: `Bearer ${token}` };
   const isAsked = path === early.address && token === null;
   const asked = isAsked ? early.answer : fetch(path, { headers: { ...headers, ...authorization }, signal, cache: "no-store" });
@@ -49,7 +52,7 @@ async function reason(answer) {
 }
 
 /** The JSON under a path, as of now. */
-export async function ask(path, parameters = {}) {
+async function ask(path, parameters = {}) {
   const answer = await get(question(path, parameters), { signal: AbortSignal.timeout(PATIENCE) });
   setClock(answer.headers.get("date"));
   const text = await answer.text().catch((problem) => {
@@ -62,7 +65,7 @@ export async function ask(path, parameters = {}) {
  * Runs `load` when called, once at a time: calls meanwhile lead to one more run. Bursts are at least
  * `gap` milliseconds apart.
  */
-export function coalesced(load, gap = 100) {
+function coalesced(load, gap = 100) {
   let running = false;
   let again = false;
   return async function run() {
@@ -95,7 +98,7 @@ const LONGEST_WAIT = 10_000;
  * `lost({ since, next })` and `refused(problem)`; the times are those since which it is so and at
  * which it is tried again.
  */
-export class Stream {
+class Stream {
   #ears;
   #lastId = null;
   #wait = FIRST_WAIT;
@@ -205,3 +208,6 @@ export class Stream {
     this.#ears.event(fields.event, JSON.parse(fields.data ?? "{}"));
   }
 }
+
+return { hasToken, setToken, Refused, Unreachable, ask, coalesced, Stream };
+})();

@@ -1,14 +1,16 @@
 // Elements and texts. What comes from the network only ever becomes a text node or an attribute.
+"use strict";
 
+const dom = (() => {
 /** An element with attributes and children. Texts become text nodes; null and false are left out. */
-export function el(name, attributes, ...children) {
+function el(name, attributes, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The same for SVG. */
-export function svg(name, attributes, ...children) {
+function svg(name, attributes, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
@@ -23,20 +25,20 @@ function fill(element, attributes, children) {
 }
 
 /** The element of this id. */
-export const by = (id) => document.getElementById(id);
+const by = (id) => document.getElementById(id);
 
 /** Writes a text where it is another one, so that a screen reader is not told twice. */
-export function say(element, text) {
+function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /** Shows the element, or not. */
-export function show(element, shown) {
+function show(element, shown) {
   if (element.hidden === shown) element.hidden = !shown;
 }
 
 /** Builds the children anew, but only when what they show has changed. The focus stays. */
-export function renew(element, shown, build) {
+function renew(element, shown, build) {
   const memo = JSON.stringify(shown);
   if (element.memo === memo) return;
   element.memo = memo;
@@ -44,7 +46,7 @@ export function renew(element, shown, build) {
 }
 
 /** Runs the change; what had the focus gets it back, found again by its `data-focus`. */
-export function keepFocus(element, change) {
+function keepFocus(element, change) {
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset?.focus : undefined;
   change();
   if (focused === undefined || document.activeElement?.dataset?.focus === focused) return;
@@ -56,7 +58,7 @@ export function keepFocus(element, change) {
  * Keeps the children of an element in the order of the items: one child for each key, made by
  * `make` and brought up to date by `update`. Children with another class stay where they are.
  */
-export function keep(parent, items, { key, make, update }) {
+function keep(parent, items, { key, make, update }) {
   const known = (parent.known ??= new Map());
   const wanted = new Set(items.map(key));
   keepFocus(parent, () => {
@@ -86,7 +88,7 @@ function quoted(word) {
 }
 
 /** A command line that can be copied. */
-export function command(...words) {
+function command(...words) {
   return copyable(words.map(quoted).join(" "));
 }
 
@@ -97,7 +99,7 @@ function copyable(text) {
 }
 
 /** A text of the daemon, in which `commands` stand between backticks. */
-export function prose(text) {
+function prose(text) {
   return text.split("`").map((piece, index) => {
     if (index % 2 === 0) return piece;
     // A word in capitals stands for something: that is to be filled in, not to be copied. And nothing
@@ -108,7 +110,7 @@ export function prose(text) {
 }
 
 /** Lets the buttons of all command lines copy. */
-export function copying() {
+function copying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("button[data-copy]");
     if (!button) return;
@@ -135,18 +137,18 @@ async function copy(button) {
 let offset = 0;
 
 /** Takes the `Date` header of an answer. */
-export function setClock(header) {
+function setClock(header) {
   const difference = Date.parse(header) - Date.now();
   if (Number.isFinite(difference)) offset = Math.abs(difference) > 2000 ? difference : 0;
 }
 
 /** Now by the daemon's clock, in milliseconds. */
-export const now = () => Date.now() + offset;
+const now = () => Date.now() + offset;
 
 const two = (number) => String(number).padStart(2, "0");
 
 /** `03:12:07` today, else `2026-11-23 03:12`. */
-export function local(time) {
+function local(time) {
   const date = new Date(time);
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
   if (date.toDateString() === new Date(now()).toDateString()) return `${clock}:${two(date.getSeconds())}`;
@@ -154,7 +156,7 @@ export function local(time) {
 }
 
 /** `12 s`, `4 min`, `3 h 12 min`, `5 d 3 h`. */
-export function span(milliseconds) {
+function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
   if (days) return `${days} d${hours % 24 ? ` ${hours % 24} h` : ""}`;
@@ -163,7 +165,7 @@ export function span(milliseconds) {
 }
 
 /** The point in time, `03:12:07`. */
-export function clock(text) {
+function clock(text) {
   return el("time", { datetime: text, title: text }, local(Date.parse(text)));
 }
 
@@ -174,12 +176,12 @@ const FORMS = {
 };
 
 /** How far away it is, `4 min ago`: counts by itself. */
-export function counting(form, text) {
+function counting(form, text) {
   return el("time", { datetime: text, title: text, "data-form": form }, FORMS[form](Date.parse(text)));
 }
 
 /** Lets all of them count. */
-export function count() {
+function count() {
   for (const element of document.querySelectorAll("time[data-form]")) {
     say(element, FORMS[element.dataset.form](Date.parse(element.dateTime)));
   }
@@ -195,14 +197,14 @@ const LOOK = text("\u25B2");
 const OPEN = "\u25CB";
 
 /** How things are altogether: its sign, its word, its class. */
-export const LEVELS = {
+const LEVELS = {
   ok: { sign: FINE, word: "OK", tone: "ok" },
   warning: { sign: LOOK, word: "Warning", tone: "warn" },
   critical: { sign: BAD, word: "Critical", tone: "bad" },
 };
 
 /** The gravest level first. */
-export const gravest = ["critical", "warning", "ok"];
+const gravest = ["critical", "warning", "ok"];
 
 const HOSTS = {
   up: { sign: FINE, tone: "ok" },
@@ -222,36 +224,36 @@ const ZONES = {
 };
 
 /** How a state of zones is written. */
-export const zoneWord = (state) => state.replace("-", " ");
+const zoneWord = (state) => state.replace("-", " ");
 
 const badge = (tone, sign, word, title) =>
   el("span", { class: `state ${tone}`, title },
     el("span", { class: "sign", "aria-hidden": "true" }, sign), ` ${word}`);
 
 /** A host's state. */
-export function hostState(host) {
+function hostState(host) {
   const { sign, tone } = HOSTS[host.state] ?? HOSTS.unknown;
   const forced = host.forced ? el("span", { class: "forced" }, " forced") : null;
   return [badge(host.role === "retired" ? "open" : tone, sign, host.state), forced];
 }
 
 /** A zone's state. */
-export function zoneState(zone) {
+function zoneState(zone) {
   const { sign, means } = ZONES[zone.state] ?? ZONES.unread;
   const tone = zone.state === "unread" ? "open" : LEVELS[zone.level]?.tone;
   return badge(tone, zone.state === "in-sync" && zone.level !== "ok" ? LOOK : sign, zoneWord(zone.state), means);
 }
 
 /** `1 zone`, `2 zones`. */
-export const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 /** Numbers are grouped by thin spaces from five digits on: `10 000`. */
-export const grouped = (number) => (number < 10_000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/g, "\u202F"));
+const grouped = (number) => (number < 10_000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/g, "\u202F"));
 
 // Turning pages.
 
 /** Buttons for a page of many; `turn` gets the number of the page that is wanted. */
-export function pages(nav, { page, pages, total }, noun, turn) {
+function pages(nav, { page, pages, total }, noun, turn) {
   show(nav, pages > 1);
   renew(nav, [page, pages, total], () => [
     button("First", page > 1, 1),
@@ -266,3 +268,9 @@ export function pages(nav, { page, pages, total }, noun, turn) {
     return el("button", { type: "button", "data-focus": word, "aria-disabled": String(!isUseful), click: () => isUseful && turn(to) }, word);
   }
 }
+
+return {
+  el, svg, by, say, show, renew, keep, command, prose, copying, setClock, now, local, span, clock, counting,
+  count, LEVELS, gravest, zoneWord, hostState, zoneState, counted, grouped, pages,
+};
+})();

@@ -1,15 +1,17 @@
 // What is needed first: which zones are looked at, which stands in the address, so that a reload and a
 // link show the same; the token; and the first question, on its way while the other files still come.
+"use strict";
 
+const first = (() => {
 /** The states of zones, the gravest first. */
-export const ZONE_STATES = ["unreadable", "failed", "short", "held", "pending", "unread", "in-sync"];
+const ZONE_STATES = ["unreadable", "failed", "short", "held", "pending", "unread", "in-sync"];
 
 const ORDERS = ["problems", "name", "changed"];
 const PER_PAGE = 25;
 const KEY = "srvkeeper-token";
 
 /** The view that the address asks for. */
-export function readView() {
+function readView() {
   const query = new URLSearchParams(location.search);
   const of = (key, words) => (words.includes(query.get(key)) ? query.get(key) : null);
   return {
@@ -22,7 +24,7 @@ export function readView() {
 }
 
 /** Puts the view into the address. */
-export function writeView({ search, state, problems, sort, page }) {
+function writeView({ search, state, problems, sort, page }) {
   const query = new URLSearchParams();
   if (search) query.set("search", search);
   if (state) query.set("state", state);
@@ -33,19 +35,19 @@ export function writeView({ search, state, problems, sort, page }) {
 }
 
 /** What the daemon is asked for this view. */
-export function wanted({ search, state, problems, sort, page }) {
+function wanted({ search, state, problems, sort, page }) {
   return { page, per_page: PER_PAGE, sort, search, state, problems: problems ? 1 : null };
 }
 
 /** The address of a question; what is not set is left out. */
-export function question(path, parameters) {
+function question(path, parameters) {
   const set = Object.entries(parameters).filter(([, value]) => value !== null && value !== "" && value !== undefined);
   const query = new URLSearchParams(set).toString();
   return `api/v1/${path}${query && `?${query}`}`;
 }
 
 /** The token of this tab, where there is one. */
-export function storedToken() {
+function storedToken() {
   try {
     return sessionStorage.getItem(KEY);
   } catch {
@@ -55,7 +57,7 @@ export function storedToken() {
 }
 
 /** Keeps the token until the tab is closed; null forgets it. */
-export function storeToken(text) {
+function storeToken(text) {
   try {
     if (text === null) sessionStorage.removeItem(KEY);
     else sessionStorage.setItem(KEY, text);
@@ -64,11 +66,26 @@ export function storeToken(text) {
   }
 }
 
+/** So long nothing is painted for want of an answer. */
+const BLANK = 100;
+
+/** Shows the page. */
+function unveil() {
+  document.documentElement.classList.remove("veiled");
+}
+
+// To lay out and paint a page without data would take longer than the answer, which would wait for it.
+document.documentElement.classList.add("veiled");
+setTimeout(unveil, BLANK);
+
 /** The first question and its answer on the way, for whoever asks the same first. */
-export const early = { address: null, answer: null };
+const early = { address: null, answer: null };
 if (storedToken() === null) {
   early.address = question("status", wanted(readView()));
   early.answer = fetch(early.address, { cache: "no-store" });
   // Who takes it is told of a failure; nobody else is.
   early.answer.catch(() => {});
 }
+
+return { ZONE_STATES, readView, writeView, wanted, question, storedToken, storeToken, unveil, early };
+})();

@@ -1,5 +1,8 @@
 // Whether what is shown is true: connected, lost, or old. It never claims more than it knows.
-import { by, clock, command, counting, el, grouped, LEVELS, local, now, renew, say, show, span } from "./dom.js";
+"use strict";
+
+const head = (() => {
+const { by, clock, command, counting, el, grouped, LEVELS, local, now, renew, say, show, span } = dom;
 
 /** A daemon that works makes its status anew each second, and the page asks every ten. */
 const STALE = 30_000;
@@ -17,7 +20,7 @@ let at = null;
 let turned = null;
 
 /** Takes the status that is shown now. */
-export function shown(status) {
+function shown(status) {
   at = status.at;
   beat(at);
   problem = null;
@@ -26,53 +29,53 @@ export function shown(status) {
 }
 
 /** The daemon's status was made anew at this time, whether it is shown or not. */
-export function beat(newest) {
+function beat(newest) {
   turned = Date.parse(newest);
 }
 
 /** The stream is open. */
-export function open() {
+function open() {
   lost = refused = null;
   isResting = false;
   tell();
 }
 
 /** The tab is in the background and has given its connection back. */
-export function resting() {
+function resting() {
   isResting = true;
 }
 
 /** The connection is gone: since when, and when it is tried again. */
-export function gone(what) {
+function gone(what) {
   lost = what;
   tell();
 }
 
 /** The daemon gives no stream, and says why; it is asked again and again. */
-export function streamRefused(why) {
+function streamRefused(why) {
   lost = null;
   refused = why;
   tell();
 }
 
 /** The daemon answered something else than its status. */
-export function answered(why) {
+function answered(why) {
   problem = why;
   tell();
 }
 
 /** Nothing is shown without the token. */
-export function locked() {
+function locked() {
   lost = refused = problem = at = null;
   isLocked = true;
   tell();
 }
 
 /** Whether events come. */
-export const isLost = () => lost !== null;
+const isLost = () => lost !== null;
 
 /** Shows how it stands; to be called each second. */
-export function tell() {
+function tell() {
   const age = at === null ? 0 : now() - Date.parse(at);
   // A tab in the background asks seldom; what it shows is true as long as the daemon tells no news.
   const isStale = at !== null && now() - turned > (isResting ? STALE_RESTING : STALE);
@@ -116,7 +119,7 @@ function seconds(age) {
 let level = null;
 
 /** Takes the verdict for the tab's title and icon. */
-export function mark(newest) {
+function mark(newest) {
   level = newest;
   tab(false);
 }
@@ -139,7 +142,7 @@ function tab(isOld) {
 
 // The one line, the numbers below it, and what the daemon says of itself.
 
-export function showVerdict(status) {
+function showVerdict(status) {
   const { level, text } = status.verdict;
   const { sign, word, tone } = LEVELS[level] ?? LEVELS.critical;
   by("verdict").className = `verdict ${tone}`;
@@ -189,3 +192,6 @@ const fact = (label, value) => el("div", null, el("dt", null, label), el("dd", n
 function duration(seconds) {
   return seconds >= 60 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }
+
+return { shown, beat, open, resting, gone, streamRefused, answered, locked, isLost, tell, showVerdict };
+})();

@@ -1,5 +1,8 @@
 // The hosts: those that need a look first, each with its last hour.
-import { by, clock, counted, counting, el, hostState, keep, renew, say, show, svg } from "./dom.js";
+"use strict";
+
+const hosts = (() => {
+const { by, clock, counted, counting, el, hostState, keep, renew, say, show, svg } = dom;
 
 /** So many are shown at first, and all that are not up. */
 const FIRST = 10;
@@ -9,14 +12,14 @@ let isAll = false;
 let newest = null;
 
 /** Lets the button below the table show all. */
-export function wireHosts() {
+function wireHosts() {
   by("hosts-all").addEventListener("click", () => {
     isAll = !isAll;
     showHosts(newest);
   });
 }
 
-export function showHosts(status) {
+function showHosts(status) {
   newest = status;
   const { hosts, totals } = status;
   say(by("hosts-count"), `${totals.hosts_up} of ${totals.hosts} up`);
@@ -115,3 +118,6 @@ function describe(hour) {
   const when = last === -1 ? "" : last === hour.length - 1 ? ", the newest within this minute" : `, the newest ${counted(hour.length - 1 - last, "minute")} ago`;
   return `Last hour: ${passed} of ${counted(passed + failed, "sample")} passed, ${failed} failed${when}; the slowest took ${slowest} ms`;
 }
+
+return { wireHosts, showHosts };
+})();

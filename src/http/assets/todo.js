@@ -1,11 +1,14 @@
 // What asks for attention, the gravest first, each with the next step.
-import { by, clock, command, counted, counting, el, gravest, LEVELS, prose, renew, zoneWord } from "./dom.js";
+"use strict";
+
+const todo = (() => {
+const { by, clock, command, counted, counting, el, gravest, LEVELS, prose, renew, zoneWord } = dom;
 
 /** So many hosts and zones are named; of the others their number. */
 const NAMED = 5;
 
 /** Shows them; `problems` are zones that ask for attention, and `more` leads to all of these. */
-export function showTodo(status, problems, more) {
+function showTodo(status, problems, more) {
   const seen = [status.store_failure, status.overdue, status.canary, status.pause, status.totals,
     status.hosts.filter(asks).map(({ host, state, reason, since, forced, obstacle }) => [host, state, reason, since, forced, obstacle]),
     problems.slice(0, NAMED).map(({ zone, state, error, obstacle, held, name_servers }) => [zone, state, error, obstacle, held, name_servers])];
@@ -104,7 +107,7 @@ function summary(zone) {
 }
 
 /** Why a zone asks for attention, in the daemon's words. */
-export function whyOf(zone) {
+function whyOf(zone) {
   if (zone.error) return prose(zone.error);
   // The same guard says mostly the same of each change.
   const held = zone.held[0];
@@ -122,7 +125,7 @@ export function whyOf(zone) {
 }
 
 /** What to do about it. */
-export function nextOf(zone) {
+function nextOf(zone) {
   if (zone.state === "failed") return [command("srvkeeper", "history", "--zone", zone.zone), " has what the server said, ", command("srvkeeper", "doctor", zone.zone), " finds out why."];
   if (zone.state === "pending") return [command("srvkeeper", "apply", zone.zone), " shows the changes, asks, and writes them."];
   if (zone.state === "unreadable") return [command("srvkeeper", "doctor", zone.zone), " finds out what stops it, and how to repair that."];
@@ -133,7 +136,7 @@ export function nextOf(zone) {
 
 // What operators said, and when it ends.
 
-export function showOverrides({ overrides, pause }) {
+function showOverrides({ overrides, pause }) {
   renew(by("overrides"), [overrides.map(lasting), pause && lasting(pause)], () => {
     const items = overrides.map(override);
     if (pause) items.unshift(paused(pause));
@@ -154,3 +157,6 @@ const paused = ({ until, made_at, reason, actor }) => el("li", null,
   el("p", null, el("strong", { class: "state warn" }, "Paused"), " until ", clock(until), ", ", counting("left", until), ": nothing is written"),
   el("p", { class: "reason" }, reason ? `${reason} \u2013 ` : "", actor, ", ", clock(made_at)),
   el("p", { class: "next" }, command("srvkeeper", "resume")));
+
+return { showTodo, whyOf, nextOf, showOverrides };
+})();

@@ -1,17 +1,20 @@
 // The zones of one page, as the daemon filters and sorts them.
-import { by, clock, command, counting, el, grouped, keep, pages, prose, renew, say, show, zoneState, zoneWord } from "./dom.js";
-import { nextOf, whyOf } from "./todo.js";
-import { ZONE_STATES } from "./first.js";
+"use strict";
+
+const zones = (() => {
+const { by, clock, command, counting, el, grouped, keep, pages, prose, renew, say, show, zoneState, zoneWord } = dom;
+const { nextOf, whyOf } = todo;
+const { ZONE_STATES } = first;
 
 const opened = new Set();
 let act = {};
 
 /** `actions`: `turn(page)`, `choose(state)`, `changesOf(zone)`. */
-export function wireZones(actions) {
+function wireZones(actions) {
   act = actions;
 }
 
-export function showZones(status, view) {
+function showZones(status, view) {
   const { page, totals, zones } = status;
   say(by("zones-count"), page.total === totals.zones ? grouped(totals.zones) : `${grouped(page.total)} of ${grouped(totals.zones)}`);
   states(totals, view);
@@ -166,9 +169,9 @@ function detail(zone) {
 // The pending plan, in the lines and colours of a terminal.
 
 /** Zones on a page of the plan. */
-export const PLAN_PER_PAGE = 20;
+const PLAN_PER_PAGE = 20;
 
-export function showPlan(plan, isAudit, turn) {
+function showPlan(plan, isAudit, turn) {
   say(by("plan-summary"), plan.summary.replace(/^Plan: /, ""));
   renew(by("plan"), [plan.zones, isAudit, plan.page.page], () => {
     if (!plan.zones.length) return el("p", { class: "empty" }, "Nothing is pending, held or foreign.");
@@ -184,10 +187,10 @@ const section = ({ zone, what, tone, place, lines }) => el("section", null,
 // What the daemon and people changed, the newest first, each change with its reason.
 
 /** Changes asked for at a time. */
-export const LIMIT = 20;
+const LIMIT = 20;
 
 /** Shows them; `zone` where it is those of one zone, and `all` leads back. */
-export function showHistory(changes, { zone, hasMore, all }) {
+function showHistory(changes, { zone, hasMore, all }) {
   show(by("history-of"), zone !== null);
   renew(by("history-of"), zone, () => (zone === null ? [] : ["Changes of ", el("span", { class: "name" }, zone), ". ",
     el("button", { type: "button", click: all, "data-focus": "all changes" }, "Show those of all zones")]));
@@ -198,7 +201,7 @@ export function showHistory(changes, { zone, hasMore, all }) {
 }
 
 /** The history cannot be read. */
-export function historyFailed(why) {
+function historyFailed(why) {
   show(by("history-empty"), true);
   say(by("history-empty"), `The history cannot be read: ${why}`);
 }
@@ -236,3 +239,6 @@ function line({ type, before, after, reason }) {
 }
 
 const data = ({ priority, weight, port, target, ttl }) => `${priority} ${weight} ${port} ${target} ttl=${ttl}`;
+
+return { wireZones, showZones, PLAN_PER_PAGE, showPlan, LIMIT, showHistory, historyFailed };
+})();

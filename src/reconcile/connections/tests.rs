@@ -55,14 +55,16 @@ async fn primary() -> (SocketAddr, Arc<AtomicUsize>) {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             counter.fetch_add(1, Ordering::Relaxed);
-            while let Ok(length) = stream.read_u16().await {
-                let mut request = vec![0; usize::from(length)];
-                stream.read_exact(&mut request).await.unwrap();
-                let reply = nxdomain(&Message::from_vec(&request).unwrap());
-                let length = u16::try_from(reply.len()).unwrap();
-                stream.write_u16(length).await.unwrap();
-                stream.write_all(&reply).await.unwrap();
-            }
+            tokio::spawn(async move {
+                while let Ok(length) = stream.read_u16().await {
+                    let mut request = vec![0; usize::from(length)];
+                    stream.read_exact(&mut request).await.unwrap();
+                    let reply = nxdomain(&Message::from_vec(&request).unwrap());
+                    let length = u16::try_from(reply.len()).unwrap();
+                    stream.write_u16(length).await.unwrap();
+                    stream.write_all(&reply).await.unwrap();
+                }
+            });
         }
     });
     (address, connections)
@@ -99,7 +101,7 @@ async fn resolver(
 }
 
 #[tokio::test]
-async fn zones_of_one_primary_share_its_lookup_and_its_connection_for_good() {
+async fn zones_of_one_primary_share_its_lookup_and_its_connections_for_good() {
     const ZONES: usize = 40;
     let zones: String = (0..ZONES)
         .map(|number| format!("[[zone]]\nname = \"z{number}.corp.example.\"\n"))
@@ -124,7 +126,8 @@ async fn zones_of_one_primary_share_its_lookup_and_its_connection_for_good() {
         }
     }
 
-    assert_eq!(accepted.load(Ordering::Relaxed), 1);
+    // So many share two.
+    assert_eq!(accepted.load(Ordering::Relaxed), 2);
     let mut asked_for = BTreeMap::new();
     while let Ok((_name, record_type)) = questions.try_recv() {
         *asked_for.entry(record_type).or_insert(0) += 1;
