@@ -189,44 +189,50 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
         Mode::Apply(_) => Stage::Apply,
     };
     progress.tell(Event::Begin(stage, work.len()));
-    let mut reports = Vec::with_capacity(work.len());
+    // Each report has its place before it comes: to sort them afterwards moved them again and again.
+    let mut reports: Vec<Option<ZoneReport>> = work.iter().map(|_| None).collect();
     let groups = by_servers(context.config, work);
     let at_once = (ZONES_AT_ONCE_IN_ALL / groups.len().max(1)).clamp(FEWEST_AT_ONCE, ZONES_AT_ONCE);
     let walks = groups.into_iter().map(|group| {
         stream::iter(group)
             // Boxed, so that some kilobytes are moved once and not three times.
-            .map(|work| Box::pin(walk_and_note(context, work, mode)))
+            .map(|(place, work)| {
+                Box::pin(async move { (place, walk_and_note(context, work, mode).await) })
+            })
             .buffer_unordered(at_once)
     });
     let mut walks = stream::select_all(walks);
-    while let Some(report) = walks.next().await {
+    while let Some((place, report)) = walks.next().await {
         let Some(report) = report else {
             continue;
         };
         progress.tell(Event::Done {
             failed: report.is_failure(),
         });
-        reports.push(report);
+        if let Some(free) = reports.get_mut(place) {
+            *free = Some(report);
+        }
     }
     progress.tell(Event::End);
-    reports.sort_by(|a, b| (&a.zone, a.index).cmp(&(&b.zone, b.index)));
-    reports
+    reports.into_iter().flatten().collect()
 }
 
-/// The zones by their servers: those of a server that is slow, or dead, then wait for themselves
-/// and not for each other's.
-fn by_servers(config: &Config, work: Vec<Work>) -> Vec<Vec<Work>> {
-    let mut groups: BTreeMap<(&[usize], usize), Vec<Work>> = BTreeMap::new();
-    for work in work {
-        let Some(zone) = config.zones.get(work.zone) else {
-            continue;
-        };
+/// The zones by their servers, each with its place in the order of names: those of a server that is
+/// slow, or dead, then wait for themselves and not for each other's.
+fn by_servers(config: &Config, work: Vec<Work>) -> Vec<Vec<(usize, Work)>> {
+    let mut named: Vec<(&Zone, Work)> = work
+        .into_iter()
+        .filter_map(|work| Some((config.zones.get(work.zone)?, work)))
+        .collect();
+    named.sort_by(|(a, one), (b, other)| (&a.name, one.zone).cmp(&(&b.name, other.zone)));
+    let mut groups: BTreeMap<(&[usize], usize), Vec<(usize, Work)>> = BTreeMap::new();
+    for (place, (zone, work)) in named.into_iter().enumerate() {
         let apart = match zone.servers.is_empty() {
             true => work.zone % GROUPS_TO_BE_FOUND,
             false => 0,
         };
         let group = groups.entry((&zone.servers, apart)).or_default();
-        group.push(work);
+        group.push((place, work));
     }
     groups.into_values().collect()
 }
