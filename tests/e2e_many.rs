@@ -35,7 +35,9 @@ fn read_back(server: SocketAddr, folder: &Path) -> BTreeMap<String, Vec<String>>
         .map(|number| format!("_vlmcs._tcp.{} SRV\n", zone(number)))
         .collect();
     fs::write(&file, questions).unwrap();
+    // Over TCP: a datagram that is meant for a dead server can come to dig's port, which was free.
     let output = Command::new("dig")
+        .args(["+tcp", "+keepopen"])
         .args(["+noall", "+answer", "+norecurse", "+tries=3", "+time=5"])
         .arg(format!("@{}", server.ip()))
         .args(["-p", &server.port().to_string(), "-f"])
