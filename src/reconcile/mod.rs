@@ -113,6 +113,9 @@ pub enum Mode<'a> {
     Apply(Writing<'a>),
 }
 
+/// A zone's work with its place among all of them, in the order of names.
+type Placed = (usize, Work);
+
 /// What writing needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Writing<'a> {
@@ -217,15 +220,15 @@ pub async fn run_once(context: Context<'_>, work: Vec<Work>, mode: Mode<'_>) -> 
     reports.into_iter().flatten().collect()
 }
 
-/// The zones by their servers, each with its place in the order of names: those of a server that is
-/// slow, or dead, then wait for themselves and not for each other's.
-fn by_servers(config: &Config, work: Vec<Work>) -> Vec<Vec<(usize, Work)>> {
+/// The zones by their servers: those of a server that is slow, or dead, then wait for themselves
+/// and not for each other's.
+fn by_servers(config: &Config, work: Vec<Work>) -> Vec<Vec<Placed>> {
     let mut named: Vec<(&Zone, Work)> = work
         .into_iter()
         .filter_map(|work| Some((config.zones.get(work.zone)?, work)))
         .collect();
     named.sort_by(|(a, one), (b, other)| (&a.name, one.zone).cmp(&(&b.name, other.zone)));
-    let mut groups: BTreeMap<(&[usize], usize), Vec<(usize, Work)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&[usize], usize), Vec<Placed>> = BTreeMap::new();
     for (place, (zone, work)) in named.into_iter().enumerate() {
         let apart = match zone.servers.is_empty() {
             true => work.zone % GROUPS_TO_BE_FOUND,
