@@ -100,6 +100,10 @@ class Programs:
                 setattr(self, message["target"]["name"], message["executable"])
 
 
+class Failed(SystemExit):
+    """A program ended with another status than it should; that ends the measurement."""
+
+
 class Bench:
     def __init__(self, options, programs):
         self.options, self.programs = options, programs
@@ -183,16 +187,15 @@ class Bench:
     def nsupdate(self, site):
         """Its updates per second; nothing where it gave up, as it does when an answer is lost or takes
         longer than it waits: what it had not yet sent is then made good."""
-        both = []
-        for weight in (1, 0):
-            command = ["nsupdate", "-k", "bench.key", f"nsupdate-{weight}"]
-            began = time.monotonic()
-            ended = subprocess.run(command, cwd=site.folder, capture_output=True, timeout=600)
-            both.append(time.monotonic() - began)
-            if ended.returncode:
-                self.note(f"nsupdate gave up: {ended.stderr.decode(errors='replace').strip()}")
-                self.set_weight(site, 0)
-                return []
+        try:
+            both = [
+                self.seconds(["nsupdate", "-k", "bench.key", f"nsupdate-{weight}"], site.folder)
+                for weight in (1, 0)
+            ]
+        except Failed as gave_up:
+            self.note(f"nsupdate gave up, and is left out: {gave_up}")
+            self.set_weight(site, 0)
+            return []
         return [min(site.zones, SCRIPTED) / statistics.median(both)]
 
     def against_octodns(self, site):
@@ -358,7 +361,7 @@ name = "corp.example."
             took = time.monotonic() - began
             if ended.returncode != status:
                 out.seek(0)
-                raise SystemExit(f"benches/peers: {command}: {ended.returncode}\n{out.read()[-3000:]}")
+                raise Failed(f"benches/peers: {command}: {ended.returncode}\n{out.read()[-3000:]}")
         return took
 
     def output(self, command, folder):

@@ -4,8 +4,8 @@
 //! deadlines, so nothing is locked. Reads, updates and read-backs share that connection
 //! (RFC 7766 §6.2.1.1), but for those in bulk: reads have one more, updates have two (`lanes`). Up to
 //! `window` reads and as many updates are under way at once, answers may come in any order, and what
-//! is ready leaves in one write. A connection is opened when it is needed and kept; the tasks end when the
-//! last handle is dropped.
+//! is ready leaves in one write. A connection is opened when it is needed and kept; the tasks end
+//! when the last handle is dropped.
 //!
 //! A read goes over UDP when the server refuses TCP; an update never does (RFC 2136 §7.8).
 

@@ -15,7 +15,7 @@ use axum::routing::get;
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 
-use super::answer::typed;
+use super::answer::{POLICY, typed};
 
 const PATH: &str = "/";
 const DOCUMENT: &str = include_str!("assets/page.html");
@@ -48,12 +48,12 @@ fn assembled() -> Page {
     }
     let scripts = SCRIPTS.map(|(_, script)| hash(script)).join(" ");
     let policy = format!(
-        "default-src 'none'; script-src {scripts}; style-src {}; connect-src 'self'; img-src data:; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "{POLICY}; script-src {scripts}; style-src {}; connect-src 'self'; img-src data:",
         hash(style)
     );
-    // It is one; if not, every answer's policy stays, by which nothing runs.
-    let policy = HeaderValue::from_str(&policy).unwrap_or(super::answer::POLICY);
+    // It is a header's value; if not, every answer's policy stays, by which nothing runs.
+    let policy =
+        HeaderValue::from_str(&policy).unwrap_or(const { HeaderValue::from_static(POLICY) });
     Page { document, policy }
 }
 

@@ -104,6 +104,9 @@ pub struct Work {
     pub planned: Option<Box<ZonePlan>>,
 }
 
+/// A zone's work with its place among all of them, in the order of names.
+type Placed = (usize, Work);
+
 /// How far a run goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Mode<'a> {
@@ -112,9 +115,6 @@ pub enum Mode<'a> {
     /// Apply what was planned, and read back.
     Apply(Writing<'a>),
 }
-
-/// A zone's work with its place among all of them, in the order of names.
-type Placed = (usize, Work);
 
 /// What writing needs.
 #[derive(Debug, Clone, Copy)]
