@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use anstream::ColorChoice;
+use anstream::{AutoStream, ColorChoice};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -98,8 +98,15 @@ pub(super) fn configured_file() -> Option<PathBuf> {
 
 /// Prints data to stdout.
 pub(super) fn data(text: &str) {
-    let mut out = anstream::stdout();
-    keep(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    let mut out = io::stdout().lock();
+    // Gathered, because what strips the styles writes each piece between two of them by itself:
+    // with many zones that is thousands of system calls.
+    let mut shown = AutoStream::new(Vec::new(), AutoStream::choice(&out));
+    let written = shown
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(&shown.into_inner()))
+        .and_then(|()| out.flush());
+    keep(written);
 }
 
 /// Prints JSON to stdout as it is made.

@@ -1,7 +1,7 @@
 //! The thread that owns the writing connection, and commits in groups.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,6 +12,13 @@ use super::journal::{Journal, Step};
 
 /// How often the history is pruned while the store is open.
 const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Under load a commit comes no sooner than so long after the one before.
+///
+/// Where the disk syncs in less than that, groups of two or three would take their turns at it with
+/// the primary's own journal. Measured on such a disk, `apply` to 1,000 zones of BIND's, medians in
+/// turn: 605 ms without it, 554 with 1 ms, 535 with 3, 534 with 6, 577 with 12.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// A request to the store's thread.
 pub(super) enum Job {
@@ -35,28 +42,55 @@ pub(super) struct Written {
     pub(super) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
+/// What is done together: the writes in one transaction, then the reads.
+#[derive(Default)]
+struct Group {
+    writes: Vec<Write>,
+    reads: Vec<Read>,
+}
+
+impl Group {
+    fn add(&mut self, job: Job) {
+        match job {
+            Job::Write(write) => self.writes.push(write),
+            Job::Read(read) => self.reads.push(read),
+        }
+    }
+
+    /// Takes what comes until then, and what is there already. Who reads does not wait.
+    fn gather(&mut self, jobs: &Receiver<Job>, until: Option<Instant>) {
+        while let Some(until) = until
+            && self.reads.is_empty()
+        {
+            match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(job) => self.add(job),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        jobs.try_iter().for_each(|job| self.add(job));
+    }
+}
+
 /// Serves until every handle is gone.
 ///
-/// While a commit waits for the disk, requests queue up; the next commit takes all of them. Under
-/// load a group is as large as what came during one commit, without load it is one request, and
-/// nobody ever waits for a group to fill.
+/// While a commit waits for the disk, requests queue up; the next commit takes all of them. Where
+/// that makes groups of more than one, the next group also takes what comes within [`GATHER`] of the
+/// last commit; without load a group is one request, and waits for nothing.
 ///
 /// History that is kept no longer goes at the start, and then once a day behind the requests.
 pub(super) fn serve(journal: &mut Journal<'_>, jobs: &Receiver<Job>, commits: &AtomicU64) {
     let mut pruned = prune(journal);
+    let mut until = None;
     while let Ok(first) = jobs.recv() {
-        let mut writes = Vec::new();
-        let mut reads = Vec::new();
-        for job in std::iter::once(first).chain(jobs.try_iter()) {
-            match job {
-                Job::Write(write) => writes.push(write),
-                Job::Read(read) => reads.push(read),
-            }
+        let mut group = Group::default();
+        group.add(first);
+        group.gather(jobs, until);
+        if !group.writes.is_empty() {
+            let is_busy = group.writes.len() > 1;
+            write_group(journal, group.writes, commits);
+            until = is_busy.then(|| Instant::now() + GATHER);
         }
-        if !writes.is_empty() {
-            write_group(journal, writes, commits);
-        }
-        for read in reads {
+        for read in group.reads {
             read(journal);
         }
         if pruned.elapsed() > PRUNE_EVERY {
@@ -131,4 +165,59 @@ fn batch(journal: &Journal<'_>, sql: &str) -> Result<(), StoreError> {
         .connection()
         .execute_batch(sql)
         .map_err(|error| journal.failed(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    fn write() -> Job {
+        Job::Write(Box::new(|_journal| Written {
+            failure: None,
+            answer: Box::new(|_committed| ()),
+        }))
+    }
+
+    fn in_an_hour() -> Option<Instant> {
+        Some(Instant::now() + Duration::from_secs(3_600))
+    }
+
+    #[test]
+    fn under_load_a_group_waits_for_more_but_a_read_ends_the_wait() {
+        let (sender, jobs) = channel();
+        let mut group = Group::default();
+        // It can take the second and third only by waiting for them.
+        let later = thread::spawn(move || {
+            let jobs = [
+                write(),
+                write(),
+                write(),
+                Job::Read(Box::new(|_journal| ())),
+            ];
+            jobs.into_iter().for_each(|job| sender.send(job).unwrap());
+            sender
+        });
+        group.gather(&jobs, in_an_hour());
+        assert_eq!((group.writes.len(), group.reads.len()), (3, 1));
+        // At the end nobody waits for what cannot come.
+        drop(later.join().unwrap());
+        let mut group = Group::default();
+        group.gather(&jobs, in_an_hour());
+        assert!(group.writes.is_empty());
+    }
+
+    #[test]
+    fn without_load_a_group_takes_what_is_there() {
+        let (sender, jobs) = channel();
+        for past in [None, Some(Instant::now())] {
+            sender.send(write()).unwrap();
+            sender.send(write()).unwrap();
+            let mut group = Group::default();
+            group.gather(&jobs, past);
+            assert_eq!(group.writes.len(), 2);
+        }
+    }
 }

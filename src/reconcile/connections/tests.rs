@@ -126,8 +126,8 @@ async fn zones_of_one_primary_share_its_lookup_and_its_connections_for_good() {
         }
     }
 
-    // So many share two.
-    assert_eq!(accepted.load(Ordering::Relaxed), 2);
+    // So many share three.
+    assert_eq!(accepted.load(Ordering::Relaxed), 3);
     let mut asked_for = BTreeMap::new();
     while let Ok((_name, record_type)) = questions.try_recv() {
         *asked_for.entry(record_type).or_insert(0) += 1;
