@@ -103,7 +103,7 @@ async fn answers_in_any_order_reach_their_requests() {
 /// Takes so many requests, a full window at a time, and answers each window at once; the numbers.
 async fn answer_windows(mut stream: TcpStream, count: usize, ceiling: usize) -> Vec<u32> {
     let mut numbers = Vec::new();
-    let mut window = ceiling / 4;
+    let mut window = ceiling / 2;
     while numbers.len() < count {
         // Nothing is answered before the window is full: fewer would never get here.
         let mut frames = Vec::new();
@@ -140,20 +140,26 @@ async fn a_thousand_reads_pass_the_window_in_order() {
 }
 
 #[tokio::test]
-async fn many_reads_share_two_connections_and_the_window() {
+async fn many_reads_share_three_connections_and_the_window() {
+    const LANES: usize = 3;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let exchange = exchange(listener.local_addr().unwrap());
-    let both = async {
-        let (first, _) = listener.accept().await.unwrap();
-        let (second, _) = listener.accept().await.unwrap();
-        let half = Settings::default().window / 2;
-        let (first, second) = tokio::join!(
-            answer_windows(first, 500, half),
-            answer_windows(second, 500, half)
-        );
-        assert!(first.is_sorted() && second.is_sorted());
+    let server = async {
+        let mut lanes = Vec::new();
+        while lanes.len() < LANES {
+            let (stream, _) = listener.accept().await.unwrap();
+            lanes.push(stream);
+        }
+        // The first has what is left over of the window, and of the reads.
+        let share = |all: usize, lane| all / LANES + if lane == 0 { all % LANES } else { 0 };
+        let answering = lanes.into_iter().enumerate().map(|(lane, stream)| {
+            let window = share(Settings::default().window, lane);
+            answer_windows(stream, share(1_000, lane), window)
+        });
+        let orders = join_all(answering).await;
+        assert!(orders.iter().all(|order| order.is_sorted()));
     };
-    tokio::join!(both, read_a_thousand(&exchange));
+    tokio::join!(server, read_a_thousand(&exchange));
 }
 
 async fn read_a_thousand(exchange: &Exchange) {

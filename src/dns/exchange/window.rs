@@ -16,7 +16,7 @@ const PROMPT: Duration = Duration::from_millis(50);
 /// Never fewer: a server that answers at all may answer two at once.
 const FEWEST: usize = 2;
 /// Where it begins, of the ceiling.
-const FIRST: usize = 4;
+const FIRST: usize = 2;
 
 /// The number of requests that may be under way.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Begins with a quarter of the ceiling.
+    /// Begins with half of the ceiling.
     pub(super) fn new(ceiling: usize) -> Self {
         Self {
             ceiling,
@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn a_prompt_server_has_the_whole_ceiling_soon() {
         let mut window = Window::new(64);
-        assert_eq!(window.size(), 16);
-        assert_eq!(after(&mut window, 10, QUICK, false), 26);
+        assert_eq!(window.size(), 32);
+        assert_eq!(after(&mut window, 10, QUICK, false), 42);
         assert_eq!(after(&mut window, 1_000, QUICK, false), 64);
     }
 
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn a_server_that_gets_slower_gets_no_more() {
         let mut window = Window::new(64);
-        assert_eq!(after(&mut window, 4, QUICK, false), 20);
-        assert_eq!(after(&mut window, 1_000, SLOW, false), 20);
+        assert_eq!(after(&mut window, 4, QUICK, false), 36);
+        assert_eq!(after(&mut window, 1_000, SLOW, false), 36);
     }
 
     #[test]
