@@ -1,11 +1,14 @@
 //! The tables of contests and of refreshes: a few rows for each RRset, by its owner name.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Statement, params};
 
+use super::gather::{ByName, Names};
 use super::journal::{from_json, name, timestamp, to_json};
-use crate::model::{Contest, ContestKind, Memory, Name};
+use crate::model::{Contest, ContestKind, Name};
 
 const CONTESTS: &str = "SELECT owner, target, kind, count, armed_at, at, written FROM contests
      ORDER BY owner, target, kind";
@@ -17,18 +20,22 @@ pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare(REFRESHES).map(|_statement| ())
 }
 
-/// Puts every contest into the memory, in [`Name`] order within each RRset.
-pub(super) fn read(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+/// Every contest by its RRset's owner, in [`Name`] order within each.
+pub(super) fn read(
+    connection: &Connection,
+    names: &mut Names,
+) -> rusqlite::Result<BTreeMap<Name, Vec<Contest>>> {
     let mut statement = connection.prepare(CONTESTS)?;
     let mut rows = statement.query([])?;
+    let mut contests = ByName::new();
     while let Some(row) = rows.next()? {
-        let contests = memory.contests.entry(name(row, 0)?).or_default();
-        contests.push(contest(row)?);
+        contests.add(row, 0, contest(row, names)?)?;
     }
-    for contests in memory.contests.values_mut() {
+    let mut contests = contests.into_map();
+    for contests in contests.values_mut() {
         contests.sort_by(|a, b| (&a.target, a.kind).cmp(&(&b.target, b.kind)));
     }
-    Ok(())
+    Ok(contests)
 }
 
 pub(super) const FORGET: &str = "DELETE FROM contests WHERE owner = ?1";
@@ -93,12 +100,12 @@ pub(super) fn refreshes(connection: &Connection) -> rusqlite::Result<Vec<(Name, 
         .collect()
 }
 
-fn contest(row: &Row<'_>) -> rusqlite::Result<Contest> {
+fn contest(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Contest> {
     let kind: String = row.get(2)?;
     let armed: Option<i64> = row.get(4)?;
     let written: Option<String> = row.get(6)?;
     Ok(Contest {
-        target: name(row, 1)?,
+        target: names.read(row, 1)?,
         kind: ContestKind::parse(&kind)
             .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, kind, Type::Text))?,
         count: row.get(3)?,

@@ -1,30 +1,32 @@
 //! The table of homes: the server that each RRset stays with, where there is a choice.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use rusqlite::{Connection, Row, params};
 
 use super::journal::{StoredRrset, from_json, name, server, to_json};
-use crate::model::{Home, Memory, Name, Outcome, OutcomeKind, Published, Rcode};
+use crate::model::{Home, Name, Outcome, OutcomeKind, Published, Rcode};
 
-const HOMES: &str = "SELECT owner, server, rrset, doubt FROM homes";
+const HOMES: &str = "SELECT owner, server, rrset, doubt FROM homes ORDER BY owner";
 
 /// Fails when the table is missing.
 pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare(HOMES).map(|_statement| ())
 }
 
-/// Puts every home into the memory.
-pub(super) fn read(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+/// Every home by its RRset's owner.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<Name, Home>> {
     let mut statement = connection.prepare(HOMES)?;
     let mut rows = statement.query([])?;
+    let mut homes = Vec::new();
     while let Some(row) = rows.next()? {
         if let Some(home) = home(row)? {
-            memory.homes.insert(name(row, 0)?, home);
+            homes.push((name(row, 0)?, home));
         }
     }
-    Ok(())
+    Ok(homes.into_iter().collect())
 }
 
 /// `None`: the only update so far changed nothing.

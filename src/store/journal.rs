@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, RowIndex, Statement, params};
 use serde::{Deserialize, Serialize};
 
+use super::gather::{ByName, Names};
 use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, homes, schema};
 use crate::model::{ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
 
@@ -302,40 +304,38 @@ pub(super) const MEMORY: [&str; 3] = [REMOVALS, PUBLISHED, HOSTS];
 
 /// The memory as of this connection's transaction.
 pub(super) fn memory(connection: &Connection, since: Timestamp) -> rusqlite::Result<Memory> {
-    let mut memory = Memory::default();
+    let mut names = Names::default();
 
     let mut statement = connection.prepare(REMOVALS)?;
     let mut rows = statement.query([since.as_microsecond()])?;
+    let mut removals = ByName::new();
     while let Some(row) = rows.next()? {
         let removal = Removal {
-            host: name(row, 1)?,
+            host: names.read(row, 1)?,
             at: timestamp(row, 2)?,
         };
-        memory
-            .removals
-            .entry(name(row, 0)?)
-            .or_default()
-            .push(removal);
+        removals.add(row, 0, removal)?;
     }
 
     let mut statement = connection.prepare(PUBLISHED)?;
     let mut rows = statement.query([])?;
+    let mut published = ByName::new();
     while let Some(row) = rows.next()? {
-        memory
-            .published
-            .entry(name(row, 0)?)
-            .or_default()
-            .push(name(row, 1)?);
+        published.add(row, 0, names.read(row, 1)?)?;
     }
 
+    let mut memory = Memory {
+        removals: removals.into_map(),
+        published: published.into_map(),
+        contests: contests::read(connection, &mut names)?,
+        homes: homes::read(connection)?,
+        hosts: BTreeMap::new(),
+    };
     let mut statement = connection.prepare(HOSTS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         memory.hosts.entry(name(row, 0)?).or_default().last_up = Some(timestamp(row, 1)?);
     }
-
-    contests::read(connection, &mut memory)?;
-    homes::read(connection, &mut memory)?;
     Ok(memory)
 }
 

@@ -97,6 +97,7 @@
 mod contests;
 mod error;
 mod files;
+mod gather;
 mod health;
 mod history;
 mod homes;

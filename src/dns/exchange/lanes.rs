@@ -25,7 +25,7 @@ const MANY: usize = 16;
 /// Connections for reads in bulk, beside the shared one.
 const READ_LANES: usize = 2;
 /// Connections for updates in bulk.
-const UPDATE_LANES: usize = 2;
+const UPDATE_LANES: usize = 3;
 /// While fewer requests than that are under way on the shared connection, an update joins them.
 const FEW: usize = 4;
 
