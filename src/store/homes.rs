@@ -64,12 +64,17 @@ pub(super) const DOUBT: &str = "INSERT INTO homes (owner, doubt) VALUES (?1, ?2)
      ON CONFLICT DO UPDATE SET doubt = excluded.doubt";
 
 /// Ends the doubt that the change `?1` began; `?2` is an [`end_of`].
+///
+/// Without `UPDATE … FROM`, for which SQLite makes a table each time.
 pub(super) const SETTLE: &str = "UPDATE homes
-     SET server = CASE ?2 WHEN 'untouched' THEN homes.server ELSE doubt END,
-         rrset = CASE ?2 WHEN 'written' THEN after WHEN 'untouched' THEN rrset END,
+     SET server = CASE ?2 WHEN 'untouched' THEN server ELSE doubt END,
+         rrset = CASE ?2
+             WHEN 'written' THEN (SELECT after FROM changes WHERE id = ?1)
+             WHEN 'untouched' THEN rrset
+         END,
          doubt = NULL
-     FROM changes
-     WHERE changes.id = ?1 AND homes.owner = changes.owner AND doubt = changes.server";
+     WHERE owner = (SELECT owner FROM changes WHERE id = ?1)
+       AND doubt = (SELECT server FROM changes WHERE id = ?1)";
 
 /// What an outcome says of the server: `written` as planned, `untouched`, or `touched`, but how is
 /// not known.

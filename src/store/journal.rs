@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::gather::{ByName, Names};
 use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, homes, schema};
-use crate::model::{ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, Removal, Srv};
+use crate::model::{
+    Change, ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, ReasonCode, Removal, Srv,
+};
 
 /// The writing statements, prepared once.
 pub(super) struct Journal<'c> {
@@ -26,7 +28,8 @@ pub(super) struct Journal<'c> {
     add_removal: Statement<'c>,
     close_change: Statement<'c>,
     forget_removals: Statement<'c>,
-    claim_targets: Statement<'c>,
+    made: Statement<'c>,
+    claim_target: Statement<'c>,
     see_host: Statement<'c>,
     doubt_home: Statement<'c>,
     forget_home: Statement<'c>,
@@ -94,13 +97,9 @@ impl<'c> Journal<'c> {
                  WHERE id = ?1 AND outcome IS NULL",
             )?,
             forget_removals: prepare("DELETE FROM removals WHERE change_id = ?1")?,
-            // A new TTL adds every record of the RRset again, foreign ones too: it claims none.
-            claim_targets: prepare(
-                "INSERT INTO published (zone, target)
-                 SELECT zone, value ->> '$.after.target' FROM changes, json_each(changes.changes)
-                 WHERE changes.id = ?1 AND value ->> '$.after.target' IS NOT NULL
-                   AND value ->> '$.reason.code' <> 'ttl-drift'
-                 ON CONFLICT DO NOTHING",
+            made: prepare("SELECT zone, changes FROM changes WHERE id = ?1")?,
+            claim_target: prepare(
+                "INSERT INTO published (zone, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             )?,
             see_host: prepare(
                 "INSERT INTO hosts (host, last_up) VALUES (?1, ?2)
@@ -253,16 +252,34 @@ impl<'c> Journal<'c> {
         ])?;
         match outcome.kind {
             _ if closed == 0 => return Ok(false),
-            OutcomeKind::Applied => self.claim_targets.execute([id.0])?,
+            OutcomeKind::Applied => self.claim_targets(id)?,
             OutcomeKind::Refused | OutcomeKind::Stale | OutcomeKind::Failed => {
-                self.forget_removals.execute([id.0])?
+                self.forget_removals.execute([id.0])?;
             }
             // It may have been applied: the removal counts, the records are not claimed.
-            OutcomeKind::Unknown => 0,
-        };
+            OutcomeKind::Unknown => {}
+        }
         self.settle_home
             .execute(params![id.0, homes::end_of(outcome)])?;
         Ok(true)
+    }
+
+    /// Remembers the targets of an applied change as published by us.
+    fn claim_targets(&mut self, id: ChangeId) -> rusqlite::Result<()> {
+        // SQLite's own JSON functions took a fifth of what `apply` has to store.
+        let (zone, changes): (String, Vec<Change>) = self
+            .made
+            .query_one([id.0], |row| Ok((row.get(0)?, from_json(row, 1)?)))?;
+        for change in changes {
+            // A new TTL adds every record of the RRset again, foreign ones too: it claims none.
+            if let Some(record) = change.after()
+                && change.reason.code != ReasonCode::TtlDrift
+            {
+                let target = record.target.to_string();
+                self.claim_target.execute([&zone, &target])?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn keep_contests(
