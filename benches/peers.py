@@ -1,7 +1,7 @@
 """The measurements of benches/peers, which says what they need.
 
 For each server (Knot, BIND) and size, one site (peers_site.py). In each round, one after the other,
-each for so many seconds:
+each again and again for so many seconds:
 
   dnsperf         the two questions that srvkeeper asks of each zone, over UDP, 100 at once; with one
                   thread and with two, of which the faster counts: on two cores now the one wins, now
@@ -9,11 +9,12 @@ each for so many seconds:
   reads           read_rate.rs: the read path of plan and apply, every answer checked
   plan            `plan --no-probe`, the whole process again and again: start, configuration, reading
                   every zone, planning, digest and report are in it
-  dnsperf -u      signed updates, each with the whole RRset as its prerequisite; 64 at once, since
-                  BIND drops what is over its quota of 100, and one thread, because Debian 12's
-                  dnsperf (2.10.0) crashes when two sign
+  dnsperf -u      one signed update in every zone, with the whole RRset as its prerequisite; 64 at
+                  once, since BIND drops what is over its quota of 100, and one thread, because
+                  Debian 12's dnsperf (2.10.0) crashes when two sign; its own clock, without its start
   apply           `apply --yes`, the whole process: the same updates, every zone read before and read
-                  back after, intent and outcome on disk; a new state directory each time
+                  back after, intent and outcome on disk; a new state directory each time; in turn
+                  with the one above, two seconds between them
   nsupdate        one script with the same updates, of 1,000 zones at the most
   octodns         octodns-sync with octodns-bind, the plan of up to 1,000 zones; once, and compared
                   by zone
@@ -47,6 +48,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from peers_site import SCRIPTED, Site, free_port  # noqa: E402
 
+# Seconds between updates of the same zone: see `rested`.
+REST = 2
 # The sizes at which memory is measured.
 GROWTH = [100, 1000, 10000]
 
@@ -149,10 +152,11 @@ class Bench:
         dnsperf, reads, plans = [], [], []
         plan = [self.programs.srvkeeper, "--config", "unsigned.toml", "plan", "--no-probe"]
         for _round in range(self.options.rounds):
-            one = self.dnsperf(site, ["-d", "questions", "-q", "100"], threads=1)
+            questions = ["-l", str(self.options.seconds), "-d", "questions", "-q", "100"]
+            one = self.dnsperf(site, questions, threads=1)
             times = self.repeat(plan, site.folder)
             plans.append(2 * site.zones / statistics.median(times))
-            two = self.dnsperf(site, ["-d", "questions", "-q", "100"], threads=2)
+            two = self.dnsperf(site, questions, threads=2)
             reads.append(self.read_rate(site))
             dnsperf.append(max(one, two))
         self.row(what + "dnsperf", "queries/s", dnsperf)
@@ -166,15 +170,14 @@ class Bench:
         dnsperf, applied, scripted = [], [], []
         self.set_weight(site, 0)
         for _round in range(self.options.rounds):
-            key = re.search('secret "(.*)"', (site.folder / "bench.key").read_text())[1]
-            signed = ["-u", "-d", "updates", "-q", "64", "-y", f"hmac-sha256:bench:{key}"]
-            dnsperf.append(self.dnsperf(site, signed, threads=1))
-            # Where it stopped in the middle.
-            self.set_weight(site, 0)
-            times, began = [], time.monotonic()
-            while len(times) < 2 or time.monotonic() - began < self.options.seconds:
-                times += [self.apply(site, 1), self.apply(site, 0)]
-            applied.append(site.zones / statistics.median(times))
+            theirs, ours, began = [], [], time.monotonic()
+            while not ours or time.monotonic() - began < 2 * self.options.seconds:
+                theirs.append(self.rested(self.dnsperf_update, site, 1))
+                ours.append(self.rested(self.apply, site, 0))
+                ours.append(self.rested(self.apply, site, 1))
+                theirs.append(self.rested(self.dnsperf_update, site, 0))
+            dnsperf.append(statistics.median(theirs))
+            applied.append(site.zones / statistics.median(ours))
             scripted += self.nsupdate(site)
         self.row(what + "dnsperf -u, signed", "updates/s", dnsperf)
         self.row(what + "apply, whole process", "updates/s", applied)
@@ -184,19 +187,37 @@ class Bench:
             self.row(what + "apply to nsupdate", "ratio", ratios(applied, scripted), least=5)
         site.update_rate = statistics.median(dnsperf)
 
+    def rested(self, measure, site, weight):
+        """Measured after a rest: Knot holds all updates for half a second when one comes to a zone
+        that had its last within a second or so, whoever sends it."""
+        time.sleep(REST)
+        return measure(site, weight)
+
+    def dnsperf_update(self, site, weight):
+        """Updates per second of one pass over every zone."""
+        key = re.search('secret "(.*)"', (site.folder / "bench.key").read_text())[1]
+        return self.dnsperf(
+            site,
+            ["-n", "1", "-u", "-d", f"updates-{weight}", "-q", "64"]
+            + ["-y", f"hmac-sha256:bench:{key}"],
+            threads=1,
+        )
+
     def nsupdate(self, site):
         """Its updates per second; nothing where it gave up, as it does when an answer is lost or takes
         longer than it waits: what it had not yet sent is then made good."""
         try:
             both = [
-                self.seconds(["nsupdate", "-k", "bench.key", f"nsupdate-{weight}"], site.folder)
-                for weight in (1, 0)
+                self.rested(self.nsupdate_script, site, weight) for weight in (1, 0)
             ]
         except Failed as gave_up:
             self.note(f"nsupdate gave up, and is left out: {gave_up}")
             self.set_weight(site, 0)
             return []
         return [min(site.zones, SCRIPTED) / statistics.median(both)]
+
+    def nsupdate_script(self, site, weight):
+        return self.seconds(["nsupdate", "-k", "bench.key", f"nsupdate-{weight}"], site.folder)
 
     def against_octodns(self, site):
         zones = min(site.zones, SCRIPTED)
@@ -227,6 +248,7 @@ class Bench:
             # It stands there already.
             daemon.times_of("state=up", 0)
             for _round in range(self.options.rounds):
+                time.sleep(REST)
                 listener.close()
                 verdict, last = daemon.times_of("state=down", site.zones)
                 took.append((last - verdict).total_seconds())
@@ -317,7 +339,7 @@ name = "corp.example."
 
     def dnsperf(self, site, arguments, threads):
         said = self.output(
-            ["dnsperf", "-s", "127.0.0.1", "-p", str(site.port), "-l", str(self.options.seconds)]
+            ["dnsperf", "-s", "127.0.0.1", "-p", str(site.port)]
             + ["-c", str(threads), "-T", str(threads)]
             + arguments,
             site.folder,

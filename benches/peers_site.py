@@ -5,8 +5,7 @@ Everything stands in one folder:
     zones/            the primary's zones: SOA, NS, and four SRV records in each
     names             the zones, one a line
     questions         for dnsperf: the two questions that srvkeeper asks of each zone
-    updates           for dnsperf -u: in each zone the fourth record's weight becomes 1; then,
-                      zone by zone again, 0
+    updates-1, -0     for dnsperf -u: in each zone the fourth record's weight becomes 1, or 0
     nsupdate-1, -0    the same as scripts for nsupdate, of the first 1,000 zones
     bench.key         the key, as a BIND key file
     weight-0.toml     srvkeeper's configuration; weight-1.toml with that weight, one.toml of one zone,
@@ -67,11 +66,9 @@ class Site:
                 for name in self.names
             ),
         )
-        self.write(
-            "updates",
-            "".join(dnsperf_update(name, old) for old in (0, 1) for name in self.names),
-        )
         for old in (0, 1):
+            updates = "".join(dnsperf_update(name, old) for name in self.names)
+            self.write(f"updates-{1 - old}", updates)
             script = f"server 127.0.0.1 {self.port}\n" + "".join(
                 nsupdate(name, old) for name in self.names[:SCRIPTED]
             )
