@@ -9,41 +9,46 @@ use crate::model::Name;
 
 /// The values of each name, from rows that are ordered by its column.
 ///
-/// Ten thousand zones' rows are read in each run. Names that stand beside each other are compared
-/// with each other alone, and the map is built at once in the end: to look each row's name up in it
-/// was a third of the time.
+/// Ten thousand zones' rows are read in each run, and to look each row's name up in a map took 14 %
+/// of all that `plan` of 1,000 zones did. The order of the column is nearly that of [`Name`], so that
+/// to sort afterwards takes little.
 pub(super) struct ByName<T> {
     values: Vec<(Name, Vec<T>)>,
     /// The last name as its row had it.
-    text: String,
+    text: Option<String>,
 }
 
 impl<T> ByName<T> {
     pub(super) fn new() -> Self {
         Self {
             values: Vec::new(),
-            text: String::new(),
+            text: None,
         }
     }
 
     /// Adds a value to the name in this column of its row.
     pub(super) fn add(&mut self, row: &Row<'_>, column: usize, value: T) -> rusqlite::Result<()> {
         let text = row.get_ref(column)?.as_str()?;
-        if text != self.text {
-            let next = name(row, column)?;
-            text.clone_into(&mut self.text);
-            // The same name in other letters comes next to it.
-            if self.values.last().is_none_or(|(last, _)| *last != next) {
-                self.values.push((next, Vec::new()));
+        match self.values.last_mut() {
+            Some((_name, values)) if self.text.as_deref() == Some(text) => values.push(value),
+            _ => {
+                self.values.push((name(row, column)?, vec![value]));
+                self.text = Some(text.to_owned());
             }
-        }
-        if let Some((_, values)) = self.values.last_mut() {
-            values.push(value);
         }
         Ok(())
     }
 
-    pub(super) fn into_map(self) -> BTreeMap<Name, Vec<T>> {
+    pub(super) fn into_map(mut self) -> BTreeMap<Name, Vec<T>> {
+        self.values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // One name may come in several spellings.
+        self.values.dedup_by(|(name, values), (kept, all)| {
+            let is_same = name == kept;
+            if is_same {
+                all.append(values);
+            }
+            is_same
+        });
         self.values.into_iter().collect()
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::gather::{ByName, Names};
 use super::{Intent, OpenIntent, StoreError, StoredIntent, contests, homes, schema};
 use crate::model::{
-    Change, ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, ReasonCode, Removal, Srv,
+    ChangeId, Contest, Memory, Name, Outcome, OutcomeKind, ReasonCode, Removal, Srv,
 };
 
 /// The writing statements, prepared once.
@@ -28,7 +28,7 @@ pub(super) struct Journal<'c> {
     add_removal: Statement<'c>,
     close_change: Statement<'c>,
     forget_removals: Statement<'c>,
-    made: Statement<'c>,
+    read_changes: Statement<'c>,
     claim_target: Statement<'c>,
     see_host: Statement<'c>,
     doubt_home: Statement<'c>,
@@ -97,7 +97,7 @@ impl<'c> Journal<'c> {
                  WHERE id = ?1 AND outcome IS NULL",
             )?,
             forget_removals: prepare("DELETE FROM removals WHERE change_id = ?1")?,
-            made: prepare("SELECT zone, changes FROM changes WHERE id = ?1")?,
+            read_changes: prepare("SELECT zone, changes FROM changes WHERE id = ?1")?,
             claim_target: prepare(
                 "INSERT INTO published (zone, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             )?,
@@ -267,16 +267,15 @@ impl<'c> Journal<'c> {
     /// Remembers the targets of an applied change as published by us.
     fn claim_targets(&mut self, id: ChangeId) -> rusqlite::Result<()> {
         // SQLite's own JSON functions took a fifth of what `apply` has to store.
-        let (zone, changes): (String, Vec<Change>) = self
-            .made
+        let (zone, changes): (String, Vec<Added>) = self
+            .read_changes
             .query_one([id.0], |row| Ok((row.get(0)?, from_json(row, 1)?)))?;
-        for change in changes {
+        for Added { after, reason } in changes {
             // A new TTL adds every record of the RRset again, foreign ones too: it claims none.
-            if let Some(record) = change.after()
-                && change.reason.code != ReasonCode::TtlDrift
+            if let Some(record) = after
+                && reason.code != ReasonCode::TtlDrift.as_str()
             {
-                let target = record.target.to_string();
-                self.claim_target.execute([&zone, &target])?;
+                self.claim_target.execute([&zone, &record.target])?;
             }
         }
         Ok(())
@@ -391,6 +390,24 @@ pub(super) struct StoredRrset<'a> {
     pub(super) ttl: Option<u32>,
     pub(super) mixed_ttl: bool,
     pub(super) records: Cow<'a, [Srv]>,
+}
+
+/// As much of a change as tells what it published. No more: another version of this program may have
+/// made it, and its outcome must be stored all the same.
+#[derive(Deserialize)]
+struct Added {
+    after: Option<AddedRecord>,
+    reason: AddedReason,
+}
+
+#[derive(Deserialize)]
+struct AddedRecord {
+    target: String,
+}
+
+#[derive(Deserialize)]
+struct AddedReason {
+    code: String,
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {

@@ -144,3 +144,59 @@ async fn a_row_that_we_did_not_write_is_an_error_not_a_panic() {
         assert_eq!(store.open_intents().await.unwrap().len(), 1, "{repair}");
     }
 }
+
+#[tokio::test]
+async fn a_memory_without_a_name_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let nameless = "INSERT INTO published (zone, target) VALUES ('', 'k.')";
+    assert_eq!(database(dir.path()).execute(nameless, []), Ok(1));
+    let error = store.memory(at(0)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn names_in_other_spellings_are_remembered_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    for (zone, target) in [
+        ("a.", "k1."),
+        ("b.", "k2."),
+        ("\\097.", "k3."),
+        ("A.", "k4."),
+    ] {
+        let add = "INSERT INTO published (zone, target) VALUES (?1, ?2)";
+        let added = database(dir.path()).execute(add, [zone, target]);
+        assert_eq!(added, Ok(1));
+    }
+    let memory = store.memory(at(0)).await.unwrap();
+    let a = Name::parse("a.").unwrap();
+    for target in ["k1.", "k3.", "k4."] {
+        assert!(
+            memory.was_ours(&a, &Name::parse(target).unwrap()),
+            "{target}"
+        );
+    }
+    assert_eq!(memory.published.len(), 2);
+}
+
+#[tokio::test]
+async fn the_outcome_of_another_versions_intent_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let id = store.intent(intent("a.", 1, &[], &["k."])).await.unwrap();
+    let renamed = "UPDATE changes SET changes = replace(changes, 'host-up', 'host-found')";
+    assert_eq!(database(dir.path()).execute(renamed, []), Ok(1));
+    let changes = || -> String {
+        let read = "SELECT changes FROM changes";
+        database(dir.path())
+            .query_row(read, [], |row| row.get(0))
+            .unwrap()
+    };
+    assert!(changes().contains("host-found"), "{}", changes());
+    let applied = outcome(OutcomeKind::Applied);
+    store.outcome(id, at(2), applied).await.unwrap();
+    let memory = store.memory(at(0)).await.unwrap();
+    let names = ["a.", "k."].map(|name| Name::parse(name).unwrap());
+    assert!(memory.was_ours(&names[0], &names[1]));
+}
