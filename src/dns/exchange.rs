@@ -2,7 +2,7 @@
 //!
 //! An [`Exchange`] is a handle; behind it a task owns the connection, the table of IDs and the
 //! deadlines, so nothing is locked. Reads, updates and read-backs share that connection
-//! (RFC 7766 §6.2.1.1), but for those in bulk: reads have one more, updates have two (`lanes`). Up to
+//! (RFC 7766 §6.2.1.1), but for those in bulk: reads have two more, updates have three (`lanes`). Up to
 //! `window` reads and as many updates are under way at once, answers may come in any order, and what
 //! is ready leaves in one write. A connection is opened when it is needed and kept; the tasks end
 //! when the last handle is dropped.
