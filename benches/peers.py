@@ -381,9 +381,12 @@ name = "corp.example."
             # every 50 ms then, which is what it would measure.
             watchdog = threading.Timer(timeout, process.kill)
             watchdog.start()
-            ended = process.wait()
-            took = time.monotonic() - began
-            watchdog.cancel()
+            try:
+                ended = process.wait()
+                took = time.monotonic() - began
+            finally:
+                watchdog.cancel()
+                process.kill()
             if ended != status:
                 out.seek(0)
                 raise Failed(f"benches/peers: {command}: {ended}\n{out.read()[-3000:]}")
