@@ -46,7 +46,7 @@ from datetime import datetime
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from peers_site import SCRIPTED, Site, free_port  # noqa: E402
+from peers_site import ALGORITHM, SCRIPTED, Site, free_port  # noqa: E402
 
 # Seconds between updates of the same zone: see `rested`.
 REST = 2
@@ -197,13 +197,9 @@ class Bench:
 
     def dnsperf_update(self, site, weight):
         """Updates per second of one pass over every zone."""
-        key = re.search('secret "(.*)"', (site.folder / "bench.key").read_text())[1]
-        return self.dnsperf(
-            site,
-            ["-n", "1", "-u", "-d", f"updates-{weight}", "-q", "64"]
-            + ["-y", f"hmac-sha256:bench:{key}"],
-            threads=1,
-        )
+        key = f"{ALGORITHM}:bench:{site.secret}"
+        once = ["-n", "1", "-u", "-d", f"updates-{weight}", "-q", "64", "-y", key]
+        return self.dnsperf(site, once, threads=1)
 
     def nsupdate(self, site):
         """Its updates per second; nothing where it gave up, as it does when an answer is lost or takes

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::journal::{StoredRrset, from_json, name, server, to_json};
 use crate::model::{Home, Name, Outcome, OutcomeKind, Published, Rcode};
 
-const HOMES: &str = "SELECT owner, server, rrset, doubt FROM homes ORDER BY owner";
+const HOMES: &str = "SELECT owner, server, rrset, doubt FROM homes";
 
 /// Fails when the table is missing.
 pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
@@ -20,13 +20,13 @@ pub(super) fn check(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<Name, Home>> {
     let mut statement = connection.prepare(HOMES)?;
     let mut rows = statement.query([])?;
-    let mut homes = Vec::new();
+    let mut homes = BTreeMap::new();
     while let Some(row) = rows.next()? {
         if let Some(home) = home(row)? {
-            homes.push((name(row, 0)?, home));
+            homes.insert(name(row, 0)?, home);
         }
     }
-    Ok(homes.into_iter().collect())
+    Ok(homes)
 }
 
 /// `None`: the only update so far changed nothing.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -345,8 +344,9 @@ pub(super) fn memory(connection: &Connection, since: Timestamp) -> rusqlite::Res
         published: published.into_map(),
         contests: contests::read(connection, &mut names)?,
         homes: homes::read(connection)?,
-        hosts: BTreeMap::new(),
+        ..Memory::default()
     };
+
     let mut statement = connection.prepare(HOSTS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

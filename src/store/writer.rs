@@ -1,7 +1,7 @@
 //! The thread that owns the writing connection, and commits in groups.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -61,11 +61,10 @@ impl Group {
 
     /// Takes what comes until then, and what is there already. Who reads does not wait.
     fn gather(&mut self, jobs: &Receiver<Job>, until: Instant) {
-        while self.reads.is_empty() {
-            match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(job) => self.add(job),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while self.reads.is_empty()
+            && let Ok(job) = jobs.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            self.add(job);
         }
         jobs.try_iter().for_each(|job| self.add(job));
     }
