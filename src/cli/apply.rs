@@ -13,7 +13,7 @@ use crate::reconcile::{
 use crate::render;
 use crate::store::{RunLock, Store, StoreError};
 
-use super::setup::Session;
+use super::setup::{Session, Written};
 use super::{ApplyArgs, Failure, approved, edge, setup};
 
 /// How often an interactive apply asks again after a conflict.
@@ -107,9 +107,11 @@ pub(super) async fn apply(
     let Some(lock) = pending.agreed(context, order, lock, session).await? else {
         return Ok(pending.left());
     };
-    let applied = pending.apply(context, order, lock, session).await?;
-    session.follow(config, &connections, &applied.written).await;
-    Ok(applied.status)
+    session
+        .follow(config, &connections, async |written| {
+            pending.apply(context, order, lock, session, written).await
+        })
+        .await
 }
 
 /// How a plan is to be applied.
@@ -127,14 +129,6 @@ pub(super) struct Order<'a> {
     pub(super) on_conflict: OnConflict,
     /// Nobody is to be asked.
     pub(super) yes: bool,
-}
-
-/// What became of a plan.
-pub(super) struct Applied {
-    /// The exit status.
-    pub(super) status: ExitStatus,
-    /// The zones that were written.
-    pub(super) written: Vec<ZoneReport>,
 }
 
 /// What a plan that was shown would do, and the exit status so far.
@@ -200,14 +194,16 @@ impl Pending {
         self.settled.status.and(ExitStatus::Pending)
     }
 
-    /// Applies it, and asks again about zones whose changes became others meanwhile.
+    /// Applies it, and asks again about zones whose changes became others meanwhile; `written` hears
+    /// of each zone that is done.
     pub(super) async fn apply(
         mut self,
         context: Context<'_>,
         order: Order<'_>,
         mut lock: RunLock,
         session: &Session<'_>,
-    ) -> Result<Applied, Failure> {
+        written: &Written,
+    ) -> Result<ExitStatus, Failure> {
         let asks_again = !order.yes && order.on_conflict != OnConflict::Stop;
         for question in 0..QUESTIONS {
             if self.work.is_empty() {
@@ -215,11 +211,7 @@ impl Pending {
             }
             if question > 0 {
                 let Some(again) = self.agreed(context, order, lock, session).await? else {
-                    let written = std::mem::take(&mut self.settled.written);
-                    return Ok(Applied {
-                        status: self.left(),
-                        written,
-                    });
+                    return Ok(self.left());
                 };
                 lock = again;
             }
@@ -229,6 +221,7 @@ impl Pending {
                 digest: order.digest,
                 actor: order.actor,
                 on_conflict: order.on_conflict,
+                written: Some(written),
             };
             let reports = reconcile::run_once(context, self.work, Mode::Apply(writing)).await;
             session.hook(&reports, order.actor);
@@ -240,10 +233,7 @@ impl Pending {
                 self.settled.status = self.settled.status.and(ExitStatus::Stale);
             }
         }
-        Ok(Applied {
-            status: self.settled.status,
-            written: self.settled.written,
-        })
+        Ok(self.settled.status)
     }
 }
 
@@ -286,15 +276,12 @@ pub(super) async fn check_verdicts(
 /// What is done with, and the exit status so far.
 struct Settled {
     status: ExitStatus,
-    /// The zones that were written.
-    written: Vec<ZoneReport>,
 }
 
 impl Default for Settled {
     fn default() -> Self {
         Self {
             status: ExitStatus::Done,
-            written: Vec::new(),
         }
     }
 }
@@ -327,7 +314,6 @@ impl Settled {
                 .outcome
                 .as_ref()
                 .is_some_and(|outcome| outcome.kind == OutcomeKind::Stale);
-            let applied = report.was_applied();
             match report.plan {
                 Err(error) => {
                     if error.is_interrupted() {
@@ -348,12 +334,6 @@ impl Settled {
                     }
                     self.zone(&plan);
                     self.outcome(report.outcome.as_ref().map(|outcome| outcome.kind));
-                    if applied {
-                        self.written.push(ZoneReport {
-                            plan: Ok(plan),
-                            ..report
-                        });
-                    }
                 }
             }
         }

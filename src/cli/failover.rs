@@ -281,17 +281,18 @@ impl Failover<'_> {
             overrides: &standing,
             ..order
         };
-        let result = pending.apply(context, order, lock, self.session).await;
-        // The overrides stand, however it ended.
-        let status = result
-            .as_ref()
-            .map_or(ExitStatus::Failed, |applied| applied.status);
-        edge::data(&self.end(&still_published, status));
-        let written = result?.written;
-        self.session
-            .follow(self.config, self.connections, &written)
-            .await;
-        Ok(status)
+        let applied = self
+            .session
+            .follow(self.config, self.connections, async |written| {
+                let result = pending
+                    .apply(context, order, lock, self.session, written)
+                    .await;
+                // The overrides stand, however it ended.
+                let status = *result.as_ref().unwrap_or(&ExitStatus::Failed);
+                edge::data(&self.end(&still_published, status));
+                result
+            });
+        Ok(applied.await?)
     }
 
     /// Shows what would change; nothing is stored.

@@ -110,21 +110,24 @@ async fn roll_back(
         };
         lock = again;
     }
-    let writing = Writing {
-        store: &store,
-        lock: &lock,
-        digest: &ground.digest(&rollback, &verdicts),
-        actor: &edge::actor(&format!("rollback of {id}")),
-        on_conflict: OnConflict::Stop,
-    };
-    let reports = ground.apply(context, &rollback, writing).await;
-    let outcome = outcome_in(&reports, session)?;
-    if matches!(outcome, OutcomeKind::Applied | OutcomeKind::Unknown) {
-        hold(&store, id, &rollback.holds, until).await?;
-    }
-    drop(lock);
-    session.follow(config, &connections, &reports).await;
-    Ok(status.and(apply::status_of(outcome)))
+    let applied = session.follow(config, &connections, async |written| {
+        let writing = Writing {
+            store: &store,
+            lock: &lock,
+            digest: &ground.digest(&rollback, &verdicts),
+            actor: &edge::actor(&format!("rollback of {id}")),
+            on_conflict: OnConflict::Stop,
+            written: Some(written),
+        };
+        let reports = ground.apply(context, &rollback, writing).await;
+        let outcome = outcome_in(&reports, session)?;
+        if matches!(outcome, OutcomeKind::Applied | OutcomeKind::Unknown) {
+            hold(&store, id, &rollback.holds, until).await?;
+        }
+        drop(lock);
+        Ok(status.and(apply::status_of(outcome)))
+    });
+    applied.await
 }
 
 /// What became of the update, told.

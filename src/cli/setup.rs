@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{self, Either};
+use futures_util::stream;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -16,8 +20,8 @@ use crate::hooks::Hooks;
 use crate::model::{Host, Name, Override, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{
-    self, Connections, Context, FOLLOW, FollowGround, Interrupt, Interrupter, PATIENCE, Recalled,
-    Surroundings, ZoneReport,
+    self, Connections, Context, FOLLOW, FollowGround, Interrupt, Interrupter, Original, PATIENCE,
+    Recalled, Surroundings, ZoneReport,
 };
 pub(super) use crate::reconcile::{assemble, work};
 use crate::render::pause::Daemon;
@@ -28,6 +32,9 @@ use super::{Failure, Selection, edge};
 
 /// A wait that is longer is announced.
 const SOON: Duration = Duration::from_secs(1);
+
+/// Where a command tells of the zones that it has written.
+pub(super) type Written = mpsc::UnboundedSender<Original>;
 
 /// What a command's asynchronous part stands in.
 pub(super) struct Session<'a> {
@@ -74,31 +81,31 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until the other servers of the zones that were written publish the same, for a while,
-    /// and tells of them. The run lock is not needed for it.
-    pub(super) async fn follow(
+    /// Runs `work`, which names each zone once it is written, and follows the other servers of those
+    /// zones beside it; then waits until they publish the same, for a while, and tells of them.
+    ///
+    /// The run lock is not needed for the waiting, so `work` lets go of it.
+    pub(super) async fn follow<T>(
         &self,
         config: &Config,
         connections: &Connections,
-        written: &[ZoneReport],
-    ) {
+        work: impl AsyncFnOnce(&Written) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let ground = FollowGround {
             config,
             surroundings: self.surroundings(),
             connections,
         };
-        let following = reconcile::follow(ground, written, FOLLOW);
-        let mut following = std::pin::pin!(following);
-        let copies = match timeout(SOON, &mut following).await {
-            Ok(copies) => copies,
-            Err(_elapsed) => {
-                edge::note(&format!(
-                    "waiting up to {FOLLOW:?} for the other name servers; Ctrl-C ends the waiting"
-                ));
-                following.await
-            }
+        let (sender, mut written) = mpsc::unbounded_channel();
+        let written = stream::poll_fn(move |context| written.poll_recv(context));
+        let following = pin!(reconcile::follow(ground, written, FOLLOW));
+        let work = pin!(async move { work(&sender).await });
+        let (done, copies) = match future::select(work, following).await {
+            Either::Left((done, following)) => (done?, announced(following).await),
+            Either::Right((copies, work)) => (work.await?, copies),
         };
         edge::data(&render::copies::copies(&copies, edge::layout()));
+        Ok(done)
     }
 
     /// Asks on the terminal; without one the answer must stand on the command line.
@@ -113,6 +120,17 @@ impl Session<'_> {
             )
         })
     }
+}
+
+/// Waits for the other name servers, and says so when it takes longer.
+async fn announced<T>(mut following: impl Future<Output = T> + Unpin) -> T {
+    if let Ok(followed) = timeout(SOON, &mut following).await {
+        return followed;
+    }
+    edge::note(&format!(
+        "waiting up to {FOLLOW:?} for the other name servers; Ctrl-C ends the waiting"
+    ));
+    following.await
 }
 
 /// Runs a command's asynchronous part to its end, on this thread.

@@ -282,6 +282,7 @@ impl Made<'_> {
             digest: &plan::digest(&plan),
             actor,
             on_conflict: OnConflict::Replan,
+            written: None,
         };
         Ok(reconcile::run_once(context, work.collect(), Mode::Apply(writing)).await)
     }

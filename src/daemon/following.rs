@@ -5,12 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use tracing::{debug, info, warn};
 
 use super::batch::Ground;
 use crate::model::{CopyState, Name, ZoneCopies};
-use crate::reconcile::{self, FOLLOW, FollowGround, ZoneReport};
+use crate::reconcile::{self, FOLLOW, FollowGround, Original, ZoneReport};
 
 type Walk = Pin<Box<dyn Future<Output = Walked>>>;
 
@@ -61,17 +61,17 @@ impl Following {
             let Some(zone) = ground.config.zones.get(report.index) else {
                 continue;
             };
-            let (owners, reports) = if report.was_applied() {
-                &mut written
-            } else if report.plan.is_ok() && self.is_idle_and_behind(&zone.owner) {
-                &mut behind
-            } else {
-                continue;
+            let is_behind = self.is_idle_and_behind(&zone.owner);
+            let read = || is_behind.then(|| Original::read(report)).flatten();
+            let ((owners, originals), original) = match (Original::written(report), read()) {
+                (Some(original), _) => (&mut written, original),
+                (None, Some(original)) => (&mut behind, original),
+                (None, None) => continue,
             };
             owners.push(zone.owner.clone());
-            reports.push(report.clone());
+            originals.push(original);
         }
-        for ((owners, reports), again) in [(written, false), (behind, true)] {
+        for ((owners, originals), again) in [(written, false), (behind, true)] {
             let ground = Arc::clone(ground);
             self.begin(owners, again, async move {
                 let on = FollowGround {
@@ -80,8 +80,8 @@ impl Following {
                     connections: &ground.connections,
                 };
                 match again {
-                    false => reconcile::follow(on, &reports, FOLLOW).await,
-                    true => reconcile::look_again(on, &reports).await,
+                    false => reconcile::follow(on, stream::iter(originals), FOLLOW).await,
+                    true => reconcile::look_again(on, originals).await,
                 }
             });
         }

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::model::{CopyState, Name, Observed, Published, ServerCopy, Zone, ZoneCopies};
 use crate::observe::{listening, name_servers_and_addresses, observe};
-use crate::plan::ZonePlan;
 
 use super::{Connections, Surroundings, ZONES_AT_ONCE, ZoneReport};
 
@@ -32,7 +31,51 @@ pub struct FollowGround<'a> {
     pub connections: &'a Connections,
 }
 
-/// When following ends.
+/// What a zone's primary publishes, with which the zone's other servers are compared.
+#[derive(Debug)]
+pub struct Original {
+    /// Index into the configured zones.
+    index: usize,
+    zone: Name,
+    /// The server that was written or read.
+    server: SocketAddr,
+    /// The zone that its name servers serve ([`Observed::update_zone`]).
+    update_zone: Name,
+    published: Published,
+    at: Instant,
+}
+
+impl Original {
+    /// What was written just now; `None` where nothing was.
+    pub fn written(report: &ZoneReport) -> Option<Self> {
+        let plan = report.plan.as_ref().ok()?;
+        let published = Published {
+            ttl: plan.after_ttl,
+            records: plan.after.clone(),
+        };
+        let applied = report.was_applied();
+        applied.then(|| Self::of(report, &plan.observed, published))
+    }
+
+    /// What was read just now; `None` where that failed.
+    pub fn read(report: &ZoneReport) -> Option<Self> {
+        let observed = &report.plan.as_ref().ok()?.observed;
+        Some(Self::of(report, observed, Published::of(observed)))
+    }
+
+    fn of(report: &ZoneReport, observed: &Observed, published: Published) -> Self {
+        Self {
+            index: report.index,
+            zone: report.zone.clone(),
+            server: observed.server,
+            update_zone: observed.update_zone.clone(),
+            published,
+            at: Instant::now(),
+        }
+    }
+}
+
+/// When following a zone ends.
 #[derive(Clone, Copy)]
 struct Patience {
     deadline: Instant,
@@ -41,67 +84,55 @@ struct Patience {
 }
 
 /// Reads the other servers of each zone that was written, and its name servers, until they publish
-/// the same as the one that was written, or until `patience` ends.
+/// the same as the one that was written, or until `patience` after that.
 ///
-/// One that cannot be read is not asked again. Zones without another server are left out. An
-/// interruption ends it; what was read by then is told.
+/// Zones may come while others are still being written. One that cannot be read is not asked again.
+/// Zones without another server are left out. An interruption ends it; what was read by then is
+/// told, in the order of the zones' names.
 pub async fn follow(
     ground: FollowGround<'_>,
-    reports: &[ZoneReport],
+    written: impl Stream<Item = Original>,
     patience: Duration,
 ) -> Vec<ZoneCopies> {
-    let patience = Patience {
-        deadline: Instant::now() + patience,
-        once: false,
-    };
-    let written = reports.iter().filter_map(|report| {
-        let plan = report.plan.as_ref().ok()?;
-        let written = Published {
-            ttl: plan.after_ttl,
-            records: plan.after.clone(),
-        };
-        report.was_applied().then_some((report, plan, written))
-    });
-    follow_zones(ground, written, patience).await
+    follow_zones(ground, written, patience, false).await
 }
 
 /// Looks once at the other servers of each zone, in comparison with what was read at its primary.
 ///
-/// Zones that could not be read are left out. One that has no other server any more has no copies.
-pub async fn look_again(ground: FollowGround<'_>, reports: &[ZoneReport]) -> Vec<ZoneCopies> {
-    let patience = Patience {
-        deadline: Instant::now() + FOLLOW,
-        once: true,
-    };
-    let read = reports.iter().filter_map(|report| {
-        let plan = report.plan.as_ref().ok()?;
-        Some((report, plan, Published::of(&plan.observed)))
-    });
-    follow_zones(ground, read, patience).await
+/// A zone that has no other server any more has no copies.
+pub async fn look_again(ground: FollowGround<'_>, read: Vec<Original>) -> Vec<ZoneCopies> {
+    follow_zones(ground, stream::iter(read), FOLLOW, true).await
 }
 
-async fn follow_zones<'a>(
-    ground: FollowGround<'a>,
-    zones: impl Iterator<Item = (&'a ZoneReport, &'a ZonePlan, Published)>,
-    patience: Patience,
+async fn follow_zones(
+    ground: FollowGround<'_>,
+    originals: impl Stream<Item = Original>,
+    patience: Duration,
+    once: bool,
 ) -> Vec<ZoneCopies> {
-    stream::iter(zones)
-        .map(|(report, plan, published)| follow_zone(ground, report, plan, published, patience))
-        .buffered(ZONES_AT_ONCE)
+    let mut followed: Vec<(usize, ZoneCopies)> = originals
+        .map(|original| {
+            let deadline = original.at + patience;
+            follow_zone(ground, original, Patience { deadline, once })
+        })
+        .buffer_unordered(ZONES_AT_ONCE)
         .filter_map(std::future::ready)
         .collect()
-        .await
+        .await;
+    followed.sort_by(|(a, one), (b, other)| (&one.zone, a).cmp(&(&other.zone, b)));
+    followed
+        .into_iter()
+        .map(|(_index, copies)| copies)
+        .collect()
 }
 
 async fn follow_zone(
     ground: FollowGround<'_>,
-    report: &ZoneReport,
-    plan: &ZonePlan,
-    published: Published,
+    original: Original,
     patience: Patience,
-) -> Option<ZoneCopies> {
-    let zone = ground.config.zones.get(report.index)?;
-    let places = timeout_at(patience.deadline, places(ground, zone, plan)).await;
+) -> Option<(usize, ZoneCopies)> {
+    let zone = ground.config.zones.get(original.index)?;
+    let places = timeout_at(patience.deadline, places(ground, zone, &original)).await;
     let places = places.unwrap_or_else(|_elapsed| {
         Err("its name servers were not looked up in the time there was".to_owned())
     });
@@ -110,16 +141,17 @@ async fn follow_zone(
         Ok(places) => {
             let looking = places
                 .into_iter()
-                .map(|place| follow_copy(ground, zone, &published, place, patience));
+                .map(|place| follow_copy(ground, zone, &original.published, place, patience));
             Ok(join_all(looking).await.into_iter().flatten().collect())
         }
         Err(error) => Err(error),
     };
-    Some(ZoneCopies {
-        zone: report.zone.clone(),
+    let copies = ZoneCopies {
+        zone: original.zone,
         owner: zone.owner.clone(),
         copies,
-    })
+    };
+    Some((original.index, copies))
 }
 
 /// A server to look at.
@@ -134,13 +166,13 @@ struct Place {
 async fn places(
     ground: FollowGround<'_>,
     zone: &Zone,
-    plan: &ZonePlan,
+    original: &Original,
 ) -> Result<Vec<Place>, String> {
-    let written = plan.observed.server;
-    let Ok(Some(connection)) = ground.connections.of(zone, written) else {
+    let server = original.server;
+    let Ok(Some(connection)) = ground.connections.of(zone, server) else {
         return Ok(Vec::new());
     };
-    let (exchange, update_zone) = (&connection.exchange, &plan.observed.update_zone);
+    let (exchange, update_zone) = (&connection.exchange, &original.update_zone);
     let resolver = ground.surroundings.resolver;
     let names = name_servers_and_addresses(exchange, update_zone)
         .await
@@ -149,7 +181,7 @@ async fn places(
         let addresses = listening(exchange, update_zone, &name, known, resolver).await;
         (name, addresses)
     });
-    let mut seen = BTreeSet::from([written.ip()]);
+    let mut seen = BTreeSet::from([server.ip()]);
     let mut places = Vec::new();
     for (name, addresses) in join_all(looking).await {
         let place = |address| Place {

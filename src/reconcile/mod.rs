@@ -18,7 +18,7 @@ mod surroundings;
 mod verdicts;
 
 pub use connections::{Connection, Connections};
-pub use follow::{FOLLOW, FollowGround, follow, look_again};
+pub use follow::{FOLLOW, FollowGround, Original, follow, look_again};
 pub use ground::{
     PATIENCE, Recalled, assemble, begin, interval_begin, note_up, read, recall, recall_noted, work,
 };
@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::apply;
@@ -129,6 +130,17 @@ pub struct Writing<'a> {
     pub actor: &'a str,
     /// What to do when the RRset changed under the plan.
     pub on_conflict: OnConflict,
+    /// Hears of each zone as soon as it is written, for those who [`follow()`] its other servers.
+    pub written: Option<&'a mpsc::UnboundedSender<Original>>,
+}
+
+impl Writing<'_> {
+    fn tell(&self, report: &ZoneReport) {
+        if let (Some(written), Some(original)) = (self.written, Original::written(report)) {
+            // Whoever listens no more does not want to know.
+            let _ = written.send(original);
+        }
+    }
 }
 
 /// What to do when the RRset is no longer what the plan saw.
@@ -244,6 +256,7 @@ async fn walk_and_note(context: Context<'_>, work: Work, mode: Mode<'_>) -> Opti
     let report = walk(context, work, mode).await?;
     if let Mode::Apply(writing) = mode {
         notes::note(context, writing.store, &report).await;
+        writing.tell(&report);
     }
     Some(report)
 }
