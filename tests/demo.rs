@@ -156,7 +156,7 @@ fn the_story_is_told_in_order_and_leaves_nothing_behind() {
         ),
         (
             "cut off",
-            &["suspect", "guard that held: canary", "nothing to do"],
+            &["suspect", "guard that held: canary", "held"],
             &["kms2", "kms3", "kms4", "rogue"],
         ),
         (

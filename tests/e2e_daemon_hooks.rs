@@ -118,6 +118,63 @@ fn on_alert_hears_of_a_state_once_and_again_when_it_returns() {
 }
 
 #[test]
+fn a_silent_canary_holds_what_fails_and_says_so() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (mut first, mut second, mut canary) = (Kms::start(), Kms::start(), Kms::start());
+    let mut site = site(&primary, &first, &second).policy("max_removals = 10");
+    site.health = format!("{}\ncanary = [\"{}:1688\"]", site.health, canary.ip());
+    let site = with_ears(site);
+    let mut daemon = Daemon::start(&site, &[]);
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    let frozen = || {
+        let alerts = heard(&site, "alerts");
+        let of_zone =
+            |alert: &&Value| alert["kind"] == "freeze" && alert["zone"] == "corp.example.";
+        alerts.iter().filter(of_zone).count()
+    };
+    for round in 1..=2 {
+        canary.stop();
+        first.stop();
+        second.stop();
+        // Long before the next look that nothing but the time asks for.
+        eventually(frozen, round);
+        assert_eq!(published(&primary), lines(&["kms1", "kms2"]));
+        // The network is back: hosts that went on failing would be removed now.
+        first.restart();
+        second.restart();
+        canary.restart();
+        daemon.wait_for("a canary accepts a connection again");
+        let is_over = || (hosts_up(&site), zone_state(&site));
+        eventually(is_over, (2, "in-sync".to_owned()));
+    }
+
+    // A command that looks once says the same.
+    drop(daemon);
+    canary.stop();
+    second.stop();
+    let run = site.run(&["plan"]);
+    run.expect(3);
+    run.expect_text("no canary accepts a connection, so our own network is suspect");
+    let run = site.run(&["plan", "--format", "nagios"]);
+    run.expect(2);
+    canary.restart();
+    let plan = site.run(&["plan", "--format", "json"]).json();
+    assert_eq!(plan["summary"]["held"], 0);
+    assert_eq!(plan["summary"]["deletes"], 1);
+}
+
+fn hosts_up(site: &Site) -> usize {
+    let status = site.run(&["status", "--format", "json"]).json();
+    let hosts = status["hosts"].as_array().unwrap();
+    hosts.iter().filter(|host| host["state"] == "up").count()
+}
+
+fn zone_state(site: &Site) -> String {
+    let status = site.run(&["status", "--format", "json"]).json();
+    status["zones"][0]["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
 fn hooks_that_fail_or_hang_hurt_nothing() {
     let primary = Bind::start(&[ZoneText::new(ZONE)]);
     let (first, mut second) = (Kms::start(), Kms::start());

@@ -440,7 +440,7 @@ pub static KEYS: &[Spec] = &[
             means: "our own network is not tested",
             example: "[\"10.0.0.1:53\"]",
         },
-        "While none of these accepts a connection, no host is declared down.",
+        "While none of these accepts a connection, no host is declared down: what would leave is held, with an alert.",
     ),
     Spec::new(
         Table::Policy,

@@ -41,6 +41,8 @@ struct Known {
 struct Told {
     state: State,
     recovering: bool,
+    /// Spared by canaries that were asked, and not by those that are about to be.
+    spared: bool,
 }
 
 /// What the canaries last said.
@@ -135,17 +137,17 @@ impl Hosts {
         }
     }
 
-    /// Takes what the canaries said when they were asked at `began`; true when their silence begins.
+    /// Takes what the canaries said when they were asked at `began`; returns what they said before.
     ///
     /// Failures from a time when none of them answered are not the hosts': where it ends, those that
     /// were not down before begin anew.
-    pub(super) fn take_canary(&mut self, began: Timestamp, said: Canary) -> bool {
+    pub(super) fn take_canary(&mut self, began: Timestamp, said: Canary) -> Canary {
         let before = std::mem::replace(&mut self.canary.last, said);
         self.canary.began = Some(began);
         if before == Canary::Silent && said == Canary::Answers {
             self.forget_failures();
         }
-        before != Canary::Silent && said == Canary::Silent
+        before
     }
 
     /// True while none of the canaries answers.
@@ -174,11 +176,12 @@ impl Hosts {
     /// Compares what is believed of a host with what was told last.
     pub(super) fn evaluate(&mut self, index: usize) -> Option<Transition> {
         let verdict = self.verdict(index, Timestamp::now());
-        let known = self.known.get_mut(index)?;
         let now = Told {
             state: verdict.state,
             recovering: verdict.recovering,
+            spared: verdict.spared && self.canary_is_silent(),
         };
+        let known = self.known.get_mut(index)?;
         let before = known.told.replace(now)?;
         if before == now {
             return None;
@@ -187,7 +190,9 @@ impl Hosts {
             State::Down => !now.recovering,
             // After a mere suspicion there is nothing to do.
             State::Up => known.last != Some(State::Up),
-            State::Suspect | State::Unknown => false,
+            // That it is spared is to be told.
+            State::Suspect => now.spared,
+            State::Unknown => false,
         };
         if matches!(now.state, State::Up | State::Down) {
             known.last = Some(now.state);

@@ -370,8 +370,15 @@ impl<'a> Keeper<'a> {
     }
 
     fn take_canary(&mut self, began: Timestamp, said: Canary) {
-        if self.hosts.take_canary(began, said) {
-            warn!("no canary accepts a connection: our own network is suspect, nothing is removed");
+        match (self.hosts.take_canary(began, said), said) {
+            (Canary::Silent, Canary::Silent) => {}
+            (_, Canary::Silent) => warn!(
+                "no canary accepts a connection: our own network is suspect, nothing is removed"
+            ),
+            (Canary::Silent, _) => info!(
+                "a canary accepts a connection again: hosts that went on failing meanwhile begin anew"
+            ),
+            _ => {}
         }
         for index in 0..self.hosts.len() {
             self.evaluate(index);

@@ -12,6 +12,7 @@ use super::site::{OWNER, SUFFIX, Site};
 use super::{DemoError, Settings};
 use crate::daemon::Control;
 use crate::model::State;
+use crate::plan::ZonePlan;
 use crate::render::text;
 
 const BOLD: Style = Style::new().bold();
@@ -193,15 +194,18 @@ impl<'a, 'f> Story<'a, 'f> {
         let seen = self
             .until("go on walking through the zone", |heard| {
                 walks += usize::from(heard.planned().is_some());
-                let plan = heard.planned().filter(|_plan| walks == WALKS_OF_PATIENCE);
+                let is_long_held =
+                    |plan: &&ZonePlan| walks >= WALKS_OF_PATIENCE && plan.held.len() == 3;
+                let plan = heard.planned().filter(is_long_held);
                 plan.map(|plan| text::zone(plan, layout))
             })
             .await?;
         self.say(seen.trim_end());
         self.say(
             "The guard that held: canary. While it is silent, a host that fails is suspect,\n\
-             not down, and only hosts that are down leave DNS. Where no canary is configured,\n\
-             freeze_percent holds every removal while more than half of the hosts fail.",
+             not down, and keeps its record; the daemon raises an alert. Where no canary is\n\
+             configured, freeze_percent holds every removal while more than half of the hosts\n\
+             fail.",
         );
         self.verify(&["kms2", "kms3", "kms4", ROGUE]).await
     }

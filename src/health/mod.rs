@@ -106,6 +106,7 @@ pub fn one_shot(tries: &[Probed], health: &Health, canary: Canary) -> Verdict {
         first_failure,
         passing_since: None,
         recovering: false,
+        spared: state == State::Suspect && failed >= health.fall,
     }
 }
 

@@ -89,6 +89,11 @@ fn a_silent_canary_declares_nobody_down() {
     let verdict = one_shot(&[sample(0, false)], &health(1), Canary::Silent);
     assert_eq!(verdict.state, State::Suspect);
     assert!(verdict.reason.contains("canary"), "{}", verdict.reason);
+    assert!(verdict.spared);
+    let tries = [sample(0, false), sample(1, true)];
+    assert!(!one_shot(&tries, &health(1), Canary::Silent).spared);
+    assert!(!one_shot(&[sample(0, false)], &health(2), Canary::Silent).spared);
+    assert!(!one_shot(&[sample(0, false)], &health(1), Canary::Answers).spared);
 }
 
 #[test]

@@ -169,6 +169,7 @@ pub fn verdict(
         first_failure,
         passing_since: track.passing_since,
         recovering: track.settled == Settled::Down && newest.passed,
+        spared: state == State::Suspect && track.settled == Settled::Down && !newest.passed,
     }
 }
 

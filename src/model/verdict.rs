@@ -73,6 +73,9 @@ pub struct Verdict {
     /// True while a host that is down passes again, but not yet often enough to be up. Its record
     /// is left as it is: it may just have published itself.
     pub recovering: bool,
+    /// True where a full window of samples failed, and nothing but the silence of the canary keeps
+    /// the host from being down.
+    pub spared: bool,
 }
 
 impl Verdict {
@@ -88,6 +91,7 @@ impl Verdict {
             first_failure: None,
             passing_since: None,
             recovering: false,
+            spared: false,
         }
     }
 }

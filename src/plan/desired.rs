@@ -1,6 +1,8 @@
 //! What each inventory host should be in this zone: published, left alone or withdrawn.
 
-use crate::model::{ContestKind, Expect, Host, ReasonCode, Role, Srv, State, Verdict, Zone};
+use crate::model::{
+    Canary, ContestKind, Expect, Host, ReasonCode, Role, Srv, State, Verdict, Zone,
+};
 
 use super::PlanInput;
 use super::contest::is_contested;
@@ -26,6 +28,8 @@ pub(super) enum Intention {
     Refrain(ReasonCode),
     /// Remove every record.
     Withdraw(ReasonCode),
+    /// Remove no record although the host fails: its state rests on a network that is suspect.
+    Spare(ReasonCode),
 }
 
 impl Entry<'_> {
@@ -56,7 +60,7 @@ impl Entry<'_> {
     /// Published once the intention is carried out.
     pub(super) fn will_be_published(&self) -> bool {
         match self.intention {
-            Intention::Leave | Intention::Refrain(_) => self.is_published(),
+            Intention::Leave | Intention::Refrain(_) | Intention::Spare(_) => self.is_published(),
             Intention::Publish(_) => true,
             Intention::Withdraw(_) => false,
         }
@@ -121,6 +125,15 @@ pub(super) fn decide(input: &PlanInput<'_>, entries: &mut [Entry<'_>]) {
     }
     if input.zone.expect == Expect::Hosts {
         decide_standbys(input, entries);
+    }
+    // After the standbys, who take nobody's place for the sake of a suspicion.
+    if input.verdicts.canary == Canary::Silent {
+        for entry in entries {
+            let is_spared = entry.verdict.spared && !entry.is_forced() && entry.is_published();
+            if is_spared && entry.intention == Intention::Leave {
+                entry.intention = Intention::Spare(ReasonCode::HostDown);
+            }
+        }
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) fn changes(
             Intention::Publish(code) => steps.create(entry, code),
             Intention::Leave => steps.keep(entry),
             Intention::Refrain(code) => steps.refrain(entry, code),
+            Intention::Spare(code) => match guard {
+                Some(_) => steps.withdraw(entry, code, guard.as_ref()),
+                None => steps.keep(entry),
+            },
             Intention::Withdraw(code) => {
                 steps.withdraw(entry, code, guard.as_ref());
                 if guard.is_none() {
@@ -468,6 +472,7 @@ fn withdraw_text(entry: &Entry<'_>, code: ReasonCode) -> String {
         ReasonCode::ExpectEmpty => "the zone is declared expect = \"empty\"".to_owned(),
         ReasonCode::HostForced => verdict.reason.clone(),
         ReasonCode::StandbyIdle => "standby, and enough active hosts are up".to_owned(),
+        _ if verdict.spared => verdict.reason.clone(),
         _ => match verdict.since {
             Some(since) => format!("down since {since:.0}; {}", verdict.reason),
             None => format!("down; {}", verdict.reason),

@@ -86,6 +86,15 @@ pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld
         removals_left = removals_left.saturating_sub(1);
     }
 
+    for (entry, slot) in entries.iter().zip(&mut hosts) {
+        if matches!(entry.intention, Intention::Spare(_)) {
+            *slot = match policy.changes {
+                Changes::Sync => network.clone(),
+                changes => Some((Guard::Policy, policy_text(changes))),
+            };
+        }
+    }
+
     let up = entries
         .iter()
         .zip(&hosts)

@@ -180,6 +180,7 @@ fn a_silent_canary_declares_nobody_down() {
         let verdict = verdict(&track, &health, Canary::Silent, None, at(end(samples)));
         assert_eq!(verdict.state, State::Suspect);
         assert!(verdict.reason.contains("canary"), "{}", verdict.reason);
+        assert_eq!(verdict.spared, samples.ends_with('-'), "{samples}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::support::{Scenario, ago, assert_table, line, now};
-use crate::model::{Canary, ReasonCode, State};
+use crate::model::{Canary, Changes, ReasonCode, State};
 use crate::plan::Guard;
 
 /// `failing` hosts in the given words, `kms01` first, then `well` that are up; all published.
@@ -280,6 +280,25 @@ fn a_silent_canary_holds_every_removal() {
             "held(canary) - kms1 expect-empty",
         ),
         (silent("kms1 up; kms2 up in"), "+ kms1 host-up, unchanged 1"),
+        // No host is declared down meanwhile: what that holds back is told all the same.
+        (
+            silent("kms1 spared in; kms2 up in"),
+            "held(canary) - kms1 host-down, unchanged 1",
+        ),
+        (silent("kms1 suspect in; kms2 up in"), "unchanged 2"),
+        (silent("kms1 spared; kms2 up in"), "unchanged 1"),
+        (
+            silent("kms1 spared in; s1 standby up"),
+            "held(canary) - kms1 host-down",
+        ),
+        (
+            silent("kms1 spared in; kms2 up in").changes(Changes::UpsertOnly),
+            "held(policy) - kms1 host-down, unchanged 1",
+        ),
+        (
+            Scenario::new("kms1 spared in; kms2 up in").canary(Canary::Answers),
+            "unchanged 2",
+        ),
         (
             silent("kms1 up in").records("rogue").remove_foreign(),
             "held(canary) - rogue foreign-record, foreign rogue, unchanged 1",

@@ -48,8 +48,9 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         prop::bool::weighted(0.9),
         past(),
         past(),
+        any::<bool>(),
     )
-        .prop_map(|(state, forced, probed, since, newest)| {
+        .prop_map(|(state, forced, probed, since, newest, spared)| {
             let failing = matches!(state, State::Down | State::Suspect);
             let decided = matches!(state, State::Down | State::Up);
             Verdict {
@@ -57,6 +58,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
                 forced: (forced && decided).then(|| Forced { until: ago(-60) }),
                 since: since.map(ago),
                 probed,
+                spared: spared && state == State::Suspect,
                 newest_sample: newest.map(ago),
                 first_failure: since.filter(|_| failing).map(ago),
                 ..Verdict::unknown("as generated")

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `standby`, `retired` | the role; `active` needs no word |
 //! | `up`, `down`, `suspect`, `unknown` | the verdict; `unknown` needs no word |
+//! | `spared` | suspect, and down but for the canary |
 //! | `forced` | an override decides |
 //! | `in` | published, with the inventory's data |
 //! | `since=5m` | how long the state has held; a minute needs no word |
@@ -153,6 +154,10 @@ impl Scenario {
                 ("up", _) => verdict.state = State::Up,
                 ("down", _) => verdict.state = State::Down,
                 ("suspect", _) => verdict.state = State::Suspect,
+                ("spared", _) => {
+                    verdict.state = State::Suspect;
+                    verdict.spared = true;
+                }
                 ("unknown", _) => verdict.state = State::Unknown,
                 ("forced", _) => {
                     verdict.forced = Some(Forced {
