@@ -1,4 +1,4 @@
-//! `pause` and `resume`, and whom `host` names to act on a word; a daemon is played by its lock.
+//! `pause` and `resume`, and whom `host` names to act on a word.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use support::{Bind, Kms, Site, ZoneText, dig, unused_address};
+use support::{Bind, Daemon, Kms, Site, ZoneText, dig, eventually, unused_address};
 
 const ZONE: &str = "corp.example.";
 const KMS1: &str = "kms1.corp.example.";
@@ -28,16 +28,6 @@ fn site() -> Site {
         .trusted_host(KMS1, "")
         .trusted_host("kms2.corp.example.", "")
         .zone(ZONE)
-}
-
-/// What a running daemon leaves others to see: its lock, with a line that names it.
-fn daemon(site: &Site, command: &str) -> File {
-    // Any word makes the state directory.
-    site.run(&["host", "up", KMS1]).expect(0);
-    let mut lock = File::create(site.path("state/daemon.lock")).unwrap();
-    lock.lock().unwrap();
-    writeln!(lock, "process 812 since 2026-11-22T03:12:40Z ({command})").unwrap();
-    lock
 }
 
 fn listed_pause(site: &Site) -> Value {
@@ -149,19 +139,27 @@ fn a_pause_keeps_no_command_from_writing() {
     assert_ne!(listed_pause(&site), Value::Null);
 }
 
+/// Starts the daemon, and waits until it can be asked.
+fn running(site: &Site, arguments: &[&str]) -> Daemon {
+    let daemon = Daemon::start(site, arguments);
+    eventually(|| site.run(&["status"]).status.code(), Some(0));
+    daemon
+}
+
+const ACTS: &str = "the running daemon acts on it within seconds";
+const LATER: &str = "the next `srvkeeper apply` will";
+const AUDITS: &str = "the running daemon only audits; the next `srvkeeper apply` will";
+
 #[test]
 fn a_word_on_a_host_is_the_running_daemons_to_act_on() {
-    const ACTS: &str = "the running daemon acts on it within seconds";
-    const LATER: &str = "the next `srvkeeper apply` will";
     let site = site();
-    let daemon = daemon(&site, "/usr/bin/srvkeeper run");
+    let daemon = running(&site, &[]);
     for command in ["down", "up", "clear"] {
         let run = site.run(&["host", command, KMS1]);
         run.expect(0);
         run.expect_text(ACTS);
         assert!(!run.stdout.contains(LATER), "{run}");
     }
-
     let paused = site.run(&["pause", "--reason", "migration"]);
     paused.expect(0);
     assert!(!paused.stdout.contains("No daemon runs"), "{paused}");
@@ -175,7 +173,7 @@ fn a_word_on_a_host_is_the_running_daemons_to_act_on() {
         .expect_text("The running daemon writes to DNS again within seconds.");
     site.run(&["host", "down", KMS1]).expect_text(ACTS);
 
-    // Its line stays behind, and means nothing any more.
+    // The line of its lock stays behind, and means nothing any more.
     drop(daemon);
     let run = site.run(&["host", "clear", KMS1]);
     run.expect_text(LATER);
@@ -184,34 +182,83 @@ fn a_word_on_a_host_is_the_running_daemons_to_act_on() {
 
 #[test]
 fn a_daemon_that_only_audits_acts_on_nothing() {
-    const AUDITS: &str = "the running daemon only audits; the next `srvkeeper apply` will";
     let site = site();
-    let told = daemon(&site, "/usr/bin/srvkeeper run --audit");
-    site.run(&["host", "down", KMS1]).expect_text(AUDITS);
-    drop(told);
-
-    let _configured = daemon(&site, "/usr/bin/srvkeeper run");
-    let enforcing = fs::read_to_string(site.path("srvkeeper.toml")).unwrap();
-    let audit = site.path("audit.toml");
-    let text = enforcing.replace("mode = \"enforce\"", "mode = \"audit\"");
-    fs::write(&audit, text).unwrap();
-    let said = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_srvkeeper"))
-            .arg("--config")
-            .arg(&audit)
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let _daemon = running(&site, &["--audit"]);
     for (arguments, expected) in [
         (&["host", "down", KMS1][..], AUDITS),
         (&["pause"], "only audits, and writes nothing anyway"),
         (&["host", "clear", KMS1], AUDITS),
         (&["resume"], "only audits, and still writes nothing"),
     ] {
-        let said = said(arguments);
-        assert!(said.contains(expected), "{arguments:?}: {said}");
+        site.run(arguments).expect_text(expected);
     }
+}
+
+#[test]
+fn what_the_daemon_does_is_not_told_by_a_configuration_it_has_not_read() {
+    for (runs, written, said) in [("enforce", "audit", ACTS), ("audit", "enforce", AUDITS)] {
+        let mut site = site();
+        site.mode = runs;
+        let _daemon = running(&site, &[]);
+        // Each command writes the configuration anew.
+        site.mode = written;
+        let run = site.run(&["host", "down", KMS1]);
+        run.expect(0);
+        run.expect_text(said);
+    }
+}
+
+#[test]
+fn a_daemon_that_cannot_be_asked_may_do_either() {
+    let site = site();
+    site.run(&["host", "up", KMS1]).expect(0);
+    let mut lock = File::create(site.path("state/daemon.lock")).unwrap();
+    lock.lock().unwrap();
+    writeln!(
+        lock,
+        "process 812 since 2026-11-22T03:12:40Z (srvkeeper run)"
+    )
+    .unwrap();
+    let run = site.run(&["host", "down", KMS1]);
+    run.expect(0);
+    run.expect_text("a daemon runs, and does not say whether it writes");
+    run.expect_text("`srvkeeper apply` acts now");
+    site.run(&["pause"]).expect_text("could not be asked");
+    site.run(&["resume"]).expect_text("could not be asked");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_keeps_nobody_from_pausing_the_daemon() {
+    let site = site();
+    let _daemon = running(&site, &[]);
+    let good = fs::read_to_string(site.configure()).unwrap();
+    let file = site.path("broken.toml");
+    let run = |command: &str| {
+        Command::new(env!("CARGO_BIN_EXE_srvkeeper"))
+            .args(["--config".as_ref(), file.as_os_str(), command.as_ref()])
+            .output()
+            .unwrap()
+    };
+    for mistake in ["[[zone]]\nfast = true\n", "[[zone\n"] {
+        fs::write(&file, format!("{good}\n{mistake}")).unwrap();
+        for command in ["pause", "status", "history", "resume"] {
+            let output = run(command);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{command}: {told}");
+            assert!(told.contains("broken.toml:"), "{told}");
+            assert!(told.contains("going on with the state directory"), "{told}");
+        }
+        assert_eq!(run("apply").status.code(), Some(1));
+    }
+    // Where that cannot be told, nothing is done in another one.
+    for text in [
+        good.replace("state_dir = ", "state_dir == "),
+        good.replace("state_dir = ", "state_dir = 7 #"),
+        "[daemon\n".to_owned(),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = run("pause");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    }
+    assert_eq!(listed_pause(&site), Value::Null);
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::path::Path;
 
-use crate::config::Config;
 use crate::exit::{ExitStatus, chain};
 use crate::model::{ChangeId, HistoryEntry};
 use crate::render;
@@ -11,8 +10,7 @@ use crate::store::{HistoryQuery, Store, StoreError};
 
 use super::{Failure, HistoryArgs, ListFormat, edge};
 
-pub(super) fn run(config: &Config, arguments: &HistoryArgs) -> Result<ExitStatus, Failure> {
-    let state_dir = &config.daemon.state_dir;
+pub(super) fn run(state_dir: &Path, arguments: &HistoryArgs) -> Result<ExitStatus, Failure> {
     match arguments.id {
         Some(id) => one(&read(state_dir, ChangeId(id))?, arguments.format),
         None => {

@@ -116,7 +116,7 @@ async fn who_changes_dns(
 ) -> Result<String, Failure> {
     let pause = store.pause(now).await.map_err(failure)?;
     Ok(pause::who_changes_dns(
-        setup::daemon(config),
+        setup::daemon(&config.daemon.state_dir),
         pause.as_ref(),
     ))
 }

@@ -598,7 +598,9 @@ fn is_plugin(arguments: &[OsString]) -> bool {
 fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
     let file = cli.config.clone().or_else(edge::configured_file);
     let file = file.as_deref();
-    let config = || load(file.unwrap_or(Path::new(DEFAULT_CONFIG)));
+    let configured = file.unwrap_or(Path::new(DEFAULT_CONFIG));
+    let config = || load(configured);
+    let state_dir = || state_dir(configured);
     match &cli.command {
         Command::Check => check::run(&config()?).map(End::from),
         Command::Plan(arguments) => plan::run(&config()?, arguments, bars),
@@ -606,10 +608,10 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
         Command::Run(arguments) => run::run(config()?, arguments, bars),
         Command::Failover(arguments) => failover::run(&config()?, arguments, bars).map(End::from),
         Command::Host(command) => host::run(&config()?, command).map(End::from),
-        Command::Pause(arguments) => pause::run(&config()?, arguments).map(End::from),
-        Command::Resume => pause::resume(&config()?).map(End::from),
-        Command::Status(arguments) => status::run(&config()?, arguments).map(End::from),
-        Command::History(arguments) => history::run(&config()?, arguments).map(End::from),
+        Command::Pause(arguments) => pause::run(&state_dir()?, arguments).map(End::from),
+        Command::Resume => pause::resume(&state_dir()?).map(End::from),
+        Command::Status(arguments) => status::run(&state_dir()?, arguments).map(End::from),
+        Command::History(arguments) => history::run(&state_dir()?, arguments).map(End::from),
         Command::Rollback(arguments) => rollback::run(&config()?, arguments, bars).map(End::from),
         Command::Probe(arguments) => probe::run(file, arguments, bars).map(End::from),
         Command::Doctor(arguments) => {
@@ -640,6 +642,25 @@ impl Failure {
     fn from_error(error: &dyn std::error::Error) -> Self {
         Self::new(ExitStatus::Failed, chain(error))
     }
+}
+
+/// Where the state is, for commands that need nothing else of the configuration: a mistake elsewhere
+/// in it, which a running daemon does not take up either, keeps nobody from pausing that daemon.
+fn state_dir(file: &Path) -> Result<PathBuf, Failure> {
+    load(file)
+        .map(|config| config.daemon.state_dir)
+        .or_else(|failure| {
+            let dir = config::state_dir(file).ok_or_else(|| Failure {
+                text: failure.text.clone(),
+                ..failure
+            })?;
+            edge::note(&format!(
+                "warning: {}; going on with the state directory {}, which is all that is needed here",
+                failure.text,
+                dir.display()
+            ));
+            Ok(dir)
+        })
 }
 
 /// Reads the configuration; its problems and warnings go to stderr, each on a line.

@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{self, Either};
 use futures_util::stream;
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::dns::resolve::Resolver;
 use crate::exit::{ExitStatus, chain};
 use crate::hooks::Hooks;
+use crate::http;
 use crate::model::{Host, Name, Override, Verdicts};
 use crate::progress::Bars;
 use crate::reconcile::{
@@ -315,17 +318,22 @@ pub(super) fn end(length: Duration, now: Timestamp) -> Result<Timestamp, Failure
     })
 }
 
-/// The daemon on this state directory, and whether it writes where no pause holds.
-pub(super) fn daemon(config: &Config) -> Daemon {
-    let Some(holder) = Store::daemon_holder(&config.daemon.state_dir) else {
+/// The daemon on this state directory, and whether it writes where no pause holds, by its own word:
+/// the configuration may have been changed since it was read.
+pub(super) fn daemon(state_dir: &Path) -> Daemon {
+    #[derive(Deserialize)]
+    struct Told {
+        mode: String,
+    }
+    if Store::daemon_holder(state_dir).is_none() {
         return Daemon::Absent;
-    };
-    // Its line ends with its command, whose `--audit` stands above the configuration.
-    let was_told_so = holder.split([' ', ')']).any(|word| word == "--audit");
-    if was_told_so || config.daemon.mode == config::Mode::Audit {
-        Daemon::Audits
-    } else {
-        Daemon::Enforces
+    }
+    let told = http::ask(state_dir, "/api/v1/status?per_page=1").ok();
+    let told = told.and_then(|json| serde_json::from_slice::<Told>(&json).ok());
+    match told.as_ref().map(|told| told.mode.as_str()) {
+        Some("enforce") => Daemon::Enforces,
+        Some("audit") => Daemon::Audits,
+        _ => Daemon::Silent,
     }
 }
 

@@ -197,6 +197,31 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
     Ok(Config { warnings, ..config })
 }
 
+/// `[daemon] state_dir` alone, whatever else is wrong with the configuration; `None` where it cannot
+/// be told for sure.
+pub fn state_dir(file: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut problems = Problems::default();
+    let daemon = Document::read(file, &text, Part::Main, &mut problems).single(Table::Daemon);
+    let is_broken = problems.has_broken_lines();
+    let place = daemon.at("state_dir");
+    let is_wrong = |problem: &Problem| problem.file == *place.file && problem.line == place.line;
+    let wrong = problems.finish().err().unwrap_or_default();
+    let is_known = match daemon.has("state_dir") {
+        true => !wrong.iter().any(is_wrong),
+        false => !is_broken,
+    };
+    is_known.then(|| state_dir_of(&daemon, folder_of(file)))
+}
+
+fn state_dir_of(daemon: &Section, folder: &Path) -> PathBuf {
+    folder.join(daemon.scope().text("state_dir").unwrap_or_default())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
 /// What holds for hosts where there is no configuration.
 pub fn host_defaults() -> HostDefaults {
     let file = Path::new("");
@@ -207,7 +232,7 @@ pub fn host_defaults() -> HostDefaults {
 
 /// Builds the configuration; it holds only when no problem is told.
 fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
-    let folder = file.parent().unwrap_or(Path::new(""));
+    let folder = folder_of(file);
     let mut document = Document::read(file, text, Part::Main, problems);
     let top = document.single(Table::Top);
     let complete = include(&top, file, &mut document, problems);
@@ -254,7 +279,7 @@ fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
     let http_token = keys::http_token(section, folder, http, problems);
     Daemon {
         mode: scope.word("mode").unwrap_or(Mode::Audit),
-        state_dir: folder.join(scope.text("state_dir").unwrap_or_default()),
+        state_dir: state_dir_of(section, folder),
         interval: scope.duration("interval"),
         http,
         http_token,
@@ -265,7 +290,7 @@ fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
 
 /// Adds the included files; false when one of them is missing from the picture.
 fn include(top: &Section, main: &Path, document: &mut Document, problems: &mut Problems) -> bool {
-    let folder = main.parent().unwrap_or(Path::new(""));
+    let folder = folder_of(main);
     let mut complete = true;
     for file in files::matching(top, "include", folder, problems, &mut complete) {
         if files::is_same(&file.path, main) {

@@ -16,6 +16,8 @@ pub enum Daemon {
     Audits,
     /// One runs that writes.
     Enforces,
+    /// One runs that does not say whether it writes.
+    Silent,
 }
 
 /// What a command says of a pause that ended or never was.
@@ -30,6 +32,11 @@ pub fn who_changes_dns(daemon: Daemon, pause: Option<&Pause>) -> String {
         (Daemon::Audits, _) => "Nothing has been changed in DNS, and the running daemon only \
              audits; the next `srvkeeper apply` will.\n"
             .to_owned(),
+        (Daemon::Silent, _) => {
+            "Nothing has been changed in DNS yet; a daemon runs, and does not say \
+             whether it writes (`srvkeeper status` says why); `srvkeeper apply` acts now.\n"
+                .to_owned()
+        }
         (Daemon::Enforces, None) => "Nothing has been changed in DNS yet; the running daemon acts \
              on it within seconds.\n"
             .to_owned(),
@@ -47,6 +54,7 @@ pub fn paused(pause: &Pause, before: Option<&Pause>, daemon: Daemon) -> String {
         Daemon::Absent => "No daemon runs now; one that starts is paused too.\n",
         Daemon::Audits => "The running daemon only audits, and writes nothing anyway.\n",
         Daemon::Enforces => "",
+        Daemon::Silent => "A daemon runs, and could not be asked (`srvkeeper status` says why).\n",
     };
     format!(
         "`srvkeeper run` is {pause}.\n\
@@ -61,9 +69,10 @@ pub fn paused(pause: &Pause, before: Option<&Pause>, daemon: Daemon) -> String {
 /// Says that a pause was ended, and what happens now.
 pub fn resumed(ended: &Pause, daemon: Daemon) -> String {
     let daemon = match daemon {
-        Daemon::Absent => "No daemon runs now; the next one that starts writes to DNS again.",
+        Daemon::Absent => "No daemon runs now; no pause holds the next one that starts.",
         Daemon::Audits => "The running daemon only audits, and still writes nothing.",
         Daemon::Enforces => "The running daemon writes to DNS again within seconds.",
+        Daemon::Silent => "A daemon runs, and could not be asked (`srvkeeper status` says why).",
     };
     format!("The pause is over: `srvkeeper run` was {ended}.\n{daemon}\n")
 }
@@ -169,6 +178,7 @@ mod tests {
         for (daemon, said) in [
             (Daemon::Absent, "No daemon runs now; one that starts is"),
             (Daemon::Audits, "The running daemon only audits"),
+            (Daemon::Silent, "A daemon runs, and could not be asked"),
         ] {
             let text = paused(&pause(), None, daemon);
             assert!(text.contains(said) && !text.contains("Before"), "{text}");
@@ -183,8 +193,9 @@ mod tests {
              The running daemon writes to DNS again within seconds.\n"
         );
         for (daemon, said) in [
-            (Daemon::Absent, "No daemon runs now; the next one"),
+            (Daemon::Absent, "No daemon runs now; no pause"),
             (Daemon::Audits, "still writes nothing"),
+            (Daemon::Silent, "A daemon runs, and could not be asked"),
         ] {
             let text = resumed(&pause(), daemon);
             assert!(text.contains(said), "{text}");
