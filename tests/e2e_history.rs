@@ -328,3 +328,19 @@ fn what_was_not_applied_or_has_no_zone_any_more_is_not_undone() {
     run.expect(1);
     run.expect_text("_vlmcs._tcp.corp.example., which is no longer configured");
 }
+
+#[test]
+fn what_is_read_by_a_program_is_not_cut_to_columns() {
+    let who = "somebody-whose-name-takes-more-columns-than-all-else-in-a-line-of-eighty";
+    let primary = primary(3600, &[]);
+    let kms1 = Kms::start();
+    let site = Site::with_primary(primary.address)
+        .host(KMS1, &kms1)
+        .zone(ZONE)
+        .policy("min_hosts = 1");
+    site.run_in(&[("USER", who)], &["apply", "--yes"]).expect(0);
+    let list = site.run(&["history"]);
+    list.expect(0);
+    let line = list.stdout.lines().nth(1).unwrap();
+    assert!(line.ends_with(&format!("  apply by {who}")), "{list}");
+}

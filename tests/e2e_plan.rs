@@ -10,6 +10,8 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use srvkeeper::authority::AuthoritySettings;
@@ -471,4 +473,35 @@ fn data_that_cannot_be_written_is_a_failure() {
         assert!(said.contains("output is incomplete"), "{said}");
         assert_ne!(into("/dev/null", arguments).status.code(), Some(1));
     }
+}
+
+#[test]
+fn a_log_for_programs_is_one_to_its_last_line() {
+    let site = Site::with_primary(unused_address())
+        .trusted_host("kms1.corp.example.", "")
+        .zone(ZONE);
+    let said = |file: &Path, arguments: &[&str]| -> Vec<String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_srvkeeper"))
+            .args(["--log-format", "json", "--config"])
+            .arg(file)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let message = |line: &str| {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            entry["fields"]["message"].as_str().unwrap().to_owned()
+        };
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        stderr.lines().map(message).collect()
+    };
+    let refused = said(&site.configure(), &["plan", "nozone.example"]);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].contains("nozone.example"), "{refused:?}");
+    // Each problem of a configuration is a line of its own.
+    let broken = site.path("broken.toml");
+    fs::write(&broken, "fast = true\n[daemon]\nmode = 7\n").unwrap();
+    let problems = said(&broken, &["check"]);
+    assert!(problems.len() > 2, "{problems:?}");
+    assert!(problems.iter().any(|line| line.contains("daemon.mode")));
 }

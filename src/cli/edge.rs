@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use tracing::Level;
@@ -62,9 +63,15 @@ pub(super) fn start_log(format: LogFormat, verbose: u8, quiet: bool, bars: &Bars
                     .with_target(false),
             )
             .try_init(),
-        LogFormat::Json => registry.with(layer.json()).try_init(),
+        LogFormat::Json => {
+            FOR_PROGRAMS.store(true, Ordering::Relaxed);
+            registry.with(layer.json()).try_init()
+        }
     };
 }
+
+/// True when a program reads stderr: then every line of it is JSON.
+static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
 /// What stdout can show.
 pub(super) fn layout() -> Layout {
@@ -75,6 +82,18 @@ pub(super) fn layout() -> Layout {
     Layout {
         width: width.max(40),
         unicode: !io::stdout().is_terminal() || speaks_utf8(),
+    }
+}
+
+/// The same for a table with a line each: only a terminal has an end of the line.
+pub(super) fn table_layout() -> Layout {
+    let layout = layout();
+    match io::stdout().is_terminal() {
+        true => layout,
+        false => Layout {
+            width: usize::MAX,
+            ..layout
+        },
     }
 }
 
@@ -151,11 +170,17 @@ pub(super) fn actor(command: &str) -> String {
 
 /// Prints a line for people to stderr.
 pub(super) fn note(text: &str) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        return tracing::warn!("{text}");
+    }
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Prints the error that ends the program.
 pub(super) fn error(text: &str) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        return tracing::error!("{text}");
+    }
     note(&format!("srvkeeper: {text}"));
 }
 

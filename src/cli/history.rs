@@ -67,7 +67,7 @@ fn list(state_dir: &Path, query: HistoryQuery, arguments: &HistoryArgs) -> Resul
         }
         (ListFormat::Text, _) => {
             let entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(failure)?;
-            edge::data(&render::history::list(&entries, edge::layout()));
+            edge::data(&render::history::list(&entries, edge::table_layout()));
         }
     }
     Ok(())

@@ -188,7 +188,10 @@ async fn interrupted_twice(interrupter: &Interrupter) -> std::io::Result<()> {
         }
     };
     heard().await;
-    warn!("interrupted: finishing the updates already sent; once more ends at once");
+    warn!(
+        "interrupted: nothing more is begun, and updates already sent, if any, are finished; once \
+         more ends at once"
+    );
     interrupter.interrupt();
     heard().await;
     Ok(())
