@@ -23,7 +23,7 @@ use srvkeeper::model::{
     Change, ChangeKind, Forced, Name, Observed, Reason, ReasonCode, Srv, State, Verdict,
 };
 use srvkeeper::plan::{
-    ForeignRecord, Guard, Held, Plan, PlannedHost, ZoneError, ZonePlan, ZoneResult,
+    ForeignRecord, Guard, Held, Plan, PlannedHost, ShortOfHosts, ZoneError, ZonePlan, ZoneResult,
 };
 use srvkeeper::render::text::Layout;
 use srvkeeper::render::{html, markdown, nagios, nsupdate, powershell, text, zonefile};
@@ -130,7 +130,7 @@ fn zone(zone: &str, server: &str, records: Vec<Srv>, changes: Vec<Change>) -> Zo
         after_ttl: (!after.is_empty()).then_some(ttl),
         after,
         removed: Vec::new(),
-        short_of_hosts: false,
+        short_of_hosts: None,
     }
 }
 
@@ -214,7 +214,10 @@ fn crowded() -> ZonePlan {
             text: "changes = \"create-only\" does not allow it".to_owned(),
         })
         .collect();
-    plan.short_of_hosts = true;
+    plan.short_of_hosts = Some(ShortOfHosts {
+        left: 1,
+        min_hosts: 2,
+    });
     plan
 }
 
@@ -446,15 +449,23 @@ fn the_worst_zone_speaks_for_all() {
     let pending = || planned(delegated());
     let held = || planned(rich());
     let mut short_only = foreign_only.clone();
-    short_only.short_of_hosts = true;
+    short_only.short_of_hosts = Some(ShortOfHosts {
+        left: 1,
+        min_hosts: 2,
+    });
     let short = || planned(short_only.clone());
     let mut contested_only = rich();
     contested_only.changes.clear();
-    contested_only.short_of_hosts = false;
+    contested_only.short_of_hosts = None;
     for held in &mut contested_only.held {
         held.guard = Guard::Contested;
     }
     let contested = || planned(contested_only.clone());
+    let mut by_policy_only = contested_only.clone();
+    for held in &mut by_policy_only.held {
+        held.guard = Guard::Policy;
+    }
+    let by_policy = || planned(by_policy_only.clone());
     let failed = || ZoneResult {
         zone: name("unreadable.example."),
         result: Err(ZoneError {
@@ -478,10 +489,10 @@ fn the_worst_zone_speaks_for_all() {
             "WARNING - foreign.example.: 1 foreign record",
         ),
         (
-            vec![contested(), quiet()],
+            vec![contested(), quiet(), by_policy()],
             false,
             0,
-            "OK - 2 zones, nothing to do",
+            "OK - 3 zones, nothing to do, 1 contested, 1 held by policy |",
         ),
         (
             vec![contested(), quiet()],
@@ -511,7 +522,7 @@ fn the_worst_zone_speaks_for_all() {
             vec![short()],
             false,
             2,
-            "CRITICAL - foreign.example.: fewer hosts than min_hosts that are not down",
+            "CRITICAL - foreign.example.: published hosts that are not down: 1, fewer than min_hosts = 2; ",
         ),
     ] {
         let number = zones.len();

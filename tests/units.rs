@@ -179,7 +179,7 @@ fn plan(changes: Vec<Change>) -> ZonePlan {
         after: Vec::new(),
         after_ttl: None,
         removed: Vec::new(),
-        short_of_hosts: false,
+        short_of_hosts: None,
     }
 }
 

@@ -637,7 +637,7 @@ mod tests {
             after: vec![srv("kms1.corp.example.")],
             after_ttl: Some(600),
             removed: Vec::new(),
-            short_of_hosts: false,
+            short_of_hosts: None,
         };
         // The lowest TTL was that of the record that went.
         let read_back = observed(&plan.after, 3600);

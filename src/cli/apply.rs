@@ -344,7 +344,7 @@ impl Settled {
 
     /// What a zone's guards leave behind.
     fn zone(&mut self, plan: &plan::ZonePlan) {
-        if plan.is_held() || plan.short_of_hosts {
+        if plan.is_held() || plan.short_of_hosts.is_some() {
             self.status = self.status.and(ExitStatus::Held);
         }
     }

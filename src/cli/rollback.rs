@@ -168,7 +168,7 @@ fn configured_zone<'a>(
 
 /// What a guard leaves behind.
 fn status(rollback: &Rollback) -> ExitStatus {
-    if rollback.plan.held.is_empty() && !rollback.plan.short_of_hosts {
+    if rollback.plan.held.is_empty() && rollback.plan.short_of_hosts.is_none() {
         ExitStatus::Done
     } else {
         ExitStatus::Held

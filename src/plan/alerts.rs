@@ -10,11 +10,11 @@ use super::report::{Guard, Held, ZoneError, ZonePlan};
 /// neither is an alert.
 pub fn alerts_of(plan: &ZonePlan) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
-    let short = plan.short_of_hosts.then(|| Alert {
+    let short = plan.short_of_hosts.map(|short| Alert {
         kind: AlertKind::Held,
         zone: Some(plan.zone.clone()),
         host: None,
-        text: plan.short_of_hosts_text(),
+        text: short.to_string(),
     });
     let held = plan.held.iter().filter_map(|held| alert_of(plan, held));
     for alert in held.chain(short) {

@@ -318,7 +318,7 @@ impl<'a> Steps<'a, '_> {
             after_ttl: (!after.is_empty()).then_some(ttl.after),
             after,
             removed: Vec::new(),
-            short_of_hosts: false,
+            short_of_hosts: None,
         }
     }
 

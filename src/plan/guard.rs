@@ -23,7 +23,7 @@ use crate::model::{
 use super::PlanInput;
 use super::contest::contested;
 use super::desired::{Entry, Intention, min_hosts, to_usize};
-use super::report::Guard;
+use super::report::{Guard, ShortOfHosts};
 
 /// A host withdrawn longer ago than this no longer counts towards the freeze.
 const WITHDRAWN_LONG_AGO: SignedDuration = SignedDuration::from_hours(1);
@@ -35,8 +35,8 @@ pub(super) struct Withheld {
     pub(super) hosts: Vec<Option<(Guard, String)>>,
     /// Set when foreign records that are to be removed must stay too.
     pub(super) foreign: Option<(Guard, String)>,
-    /// True when fewer than `min_hosts` published hosts that are not down remain.
-    pub(super) short_of_hosts: bool,
+    /// Set when fewer than `min_hosts` published hosts that are not down remain.
+    pub(super) short_of_hosts: Option<ShortOfHosts>,
 }
 
 /// Applies every guard to every removal.
@@ -116,10 +116,14 @@ pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld
     } else {
         network
     };
+    let is_short = input.zone.expect == Expect::Hosts && remaining < min_hosts;
     Withheld {
         hosts,
         foreign,
-        short_of_hosts: input.zone.expect == Expect::Hosts && remaining < min_hosts,
+        short_of_hosts: is_short.then_some(ShortOfHosts {
+            left: remaining,
+            min_hosts,
+        }),
     }
 }
 

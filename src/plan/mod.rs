@@ -29,7 +29,8 @@ pub use guard::awaits_samples;
 pub use home::{check_home, may_take_over};
 pub use refresh::{RefreshTimes, next_refresh, refreshable};
 pub use report::{
-    ForeignRecord, Guard, Held, Plan, PlannedHost, Summary, ZoneError, ZonePlan, ZoneResult,
+    ForeignRecord, Guard, Held, Plan, PlannedHost, ShortOfHosts, Summary, ZoneError, ZonePlan,
+    ZoneResult,
 };
 pub use rollback::{Hold, Rollback, RollbackRefusal, rollback};
 

@@ -83,8 +83,28 @@ pub struct ZonePlan {
     pub after_ttl: Option<u32>,
     /// Inventory hosts that leave the RRset.
     pub removed: Vec<Name>,
-    /// True when hosts are expected, and fewer than `min_hosts` that are not down remain published.
-    pub short_of_hosts: bool,
+    /// Set when hosts are expected, and fewer than `min_hosts` that are not down remain published.
+    pub short_of_hosts: Option<ShortOfHosts>,
+}
+
+/// How many hosts are too few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShortOfHosts {
+    /// Inventory hosts that remain published, are not down, and stay.
+    pub left: usize,
+    /// How many the zone wants.
+    pub min_hosts: usize,
+}
+
+impl fmt::Display for ShortOfHosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { left, min_hosts } = self;
+        write!(
+            f,
+            "published hosts that are not down: {left}, fewer than min_hosts = {min_hosts}; \
+             way out: bring another host up, add a standby, or lower min_hosts"
+        )
+    }
 }
 
 impl ZonePlan {
@@ -132,21 +152,13 @@ impl ZonePlan {
             after,
             after_ttl,
             removed,
-            short_of_hosts: false,
+            short_of_hosts: None,
         }
     }
 
     /// True when the RRset would change.
     pub fn is_pending(&self) -> bool {
         !self.changes.is_empty()
-    }
-
-    /// Says that too few hosts are left published; for plans that are [`ZonePlan::short_of_hosts`].
-    pub fn short_of_hosts_text(&self) -> String {
-        format!(
-            "fewer hosts than min_hosts that are not down are left published in {}",
-            self.zone
-        )
     }
 
     /// True when a guard withheld something that is not left alone for good.
@@ -304,7 +316,7 @@ impl Summary {
             summary.contested += plan.contested();
             summary.foreign += plan.foreign.len();
             summary.held_zones += usize::from(plan.is_held());
-            summary.short_zones += usize::from(plan.short_of_hosts);
+            summary.short_zones += usize::from(plan.short_of_hosts.is_some());
         }
         summary
     }

@@ -23,7 +23,7 @@ use super::approved::shown;
 use super::desired::{self, Entry};
 use super::diff::by_record;
 use super::guard::{min_hosts_text, policy_text};
-use super::report::{Guard, Held, ZonePlan};
+use super::report::{Guard, Held, ShortOfHosts, ZonePlan};
 use super::{PlanInput, plan_zone};
 
 /// How to undo a recorded change, and what is needed for it to last.
@@ -101,7 +101,11 @@ pub fn rollback(entry: &HistoryEntry, input: &PlanInput<'_>) -> Result<Rollback,
     .filter(|entry| entry.is_published() && entry.may_serve())
     .count();
     let min_hosts = desired::min_hosts(input.zone);
-    plan.short_of_hosts = input.zone.expect == Expect::Hosts && serving < min_hosts;
+    let is_short = input.zone.expect == Expect::Hosts && serving < min_hosts;
+    plan.short_of_hosts = is_short.then_some(ShortOfHosts {
+        left: serving,
+        min_hosts,
+    });
 
     let allowed = input.zone.policy.changes;
     let guard = if !plan.changes.iter().all(|change| allows(allowed, change)) {

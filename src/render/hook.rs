@@ -134,7 +134,7 @@ mod tests {
             after: Vec::new(),
             after_ttl: None,
             removed: Vec::new(),
-            short_of_hosts: false,
+            short_of_hosts: None,
         }
     }
 

@@ -353,7 +353,7 @@ mod tests {
                         after: vec![srv("KMS1.corp.example."), srv("kms2.corp.example.")],
                         after_ttl: Some(3600),
                         removed: Vec::new(),
-                        short_of_hosts: false,
+                        short_of_hosts: None,
                         observed,
                     }),
                 },

@@ -166,7 +166,10 @@ fn quiet(plan: &Plan) -> Option<String> {
 
 /// True when there is more to say of a zone than that nothing is to be done.
 pub(super) fn needs_a_word(plan: &ZonePlan) -> bool {
-    plan.is_pending() || !plan.held.is_empty() || !plan.foreign.is_empty() || plan.short_of_hosts
+    plan.is_pending()
+        || !plan.held.is_empty()
+        || !plan.foreign.is_empty()
+        || plan.short_of_hosts.is_some()
 }
 
 /// A planned zone: its changes, what is held, what is foreign.
@@ -184,8 +187,8 @@ pub(super) fn zone_section(plan: &ZonePlan, layout: Layout) -> Section {
     lines.changes(&plan.owner, &plan.changes);
     lines.held(plan);
     lines.foreign(plan);
-    if plan.short_of_hosts {
-        lines.folded(Tone::Held, 0, &format!("! {}", plan.short_of_hosts_text()));
+    if let Some(short) = plan.short_of_hosts {
+        lines.folded(Tone::Held, 0, &format!("! {short}"));
     }
     Section {
         zone: plan.zone.to_string(),

@@ -14,7 +14,7 @@
 use std::fmt;
 
 use crate::model::State as HostState;
-use crate::plan::{Plan, ZoneResult};
+use crate::plan::{Guard, Plan, ZonePlan, ZoneResult};
 
 use super::lines::{counted, one_line};
 
@@ -70,12 +70,29 @@ pub fn plan(plan: &Plan, strict: bool) -> (State, String) {
     let (state, mut text) = worst;
     let zones = counted(plan.zones.len(), "zone");
     match troubled {
-        0 => text = format!("{zones}, nothing to do"),
+        0 => text = format!("{zones}, nothing to do{}", left_alone(plan)),
         1 => {}
         _ => text = format!("{troubled} of {zones} need attention; {text}"),
     }
     let line = format!("{} | {}\n", head(state, &text), performance(plan));
     (state, line)
+}
+
+/// What is wrong and left so, as somebody wants it: no reason to call anybody.
+fn left_alone(plan: &Plan) -> String {
+    let zones = || {
+        plan.zones
+            .iter()
+            .filter_map(|zone| zone.result.as_ref().ok())
+    };
+    let contested: usize = zones().map(ZonePlan::contested).sum();
+    let by_policy = zones().flat_map(|plan| &plan.held);
+    let by_policy = by_policy.filter(|held| held.guard == Guard::Policy).count();
+    [(contested, "contested"), (by_policy, "held by policy")]
+        .iter()
+        .filter(|(number, _what)| *number > 0)
+        .map(|(number, what)| format!(", {number} {what}"))
+        .collect()
 }
 
 /// The line when there is no plan: UNKNOWN, without performance data.
@@ -99,8 +116,8 @@ fn judge(zone: &ZoneResult, strict: bool) -> (State, String) {
         let text = format!("{number} held; {}: {}", first.guard, first.text);
         return (State::Critical, text);
     }
-    if plan.short_of_hosts {
-        return (State::Critical, plan.short_of_hosts_text());
+    if let Some(short) = plan.short_of_hosts {
+        return (State::Critical, short.to_string());
     }
     if plan.is_pending() {
         let text = format!("{} pending", counted(plan.changes.len(), "change"));

@@ -91,7 +91,7 @@ mod tests {
                 after: Vec::new(),
                 after_ttl: None,
                 removed: Vec::new(),
-                short_of_hosts: false,
+                short_of_hosts: None,
             },
             holds: vec![Hold {
                 host: name("kms2.corp.example."),

@@ -231,8 +231,8 @@ fn numbers(zone: &ZoneStatus, now: Timestamp) -> String {
 fn notes(zone: &ZoneStatus) -> Vec<String> {
     let error = zone.error().map(|error| error.text.clone());
     let failure = zone.failure.as_ref().map(|outcome| outcome.text.clone());
-    let short = zone.planned().filter(|plan| plan.short_of_hosts);
-    let short = short.map(|plan| plan.short_of_hosts_text());
+    let short = zone.planned().and_then(|plan| plan.short_of_hosts);
+    let short = short.map(|short| short.to_string());
     let held = zone.planned().into_iter().flat_map(|plan| &plan.held);
     // The same guard says mostly the same of each change.
     let held = held

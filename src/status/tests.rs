@@ -4,7 +4,7 @@ use crate::model::{
     Name, NoSample, Observed, Outcome, OutcomeKind, Reason, ReasonCode, Role, Sample, ServerCopy,
     Srv, State, Verdict, Verdicts, Zone, ZoneCopies,
 };
-use crate::plan::{ForeignRecord, Guard, Held, ZoneError, ZonePlan};
+use crate::plan::{ForeignRecord, Guard, Held, ShortOfHosts, ZoneError, ZonePlan};
 
 mod told;
 
@@ -251,7 +251,12 @@ fn each_state_of_a_zone_has_its_gravity() {
             Level::Warning,
         ),
         (
-            with(&|plan| plan.short_of_hosts = true),
+            with(&|plan| {
+                plan.short_of_hosts = Some(ShortOfHosts {
+                    left: 1,
+                    min_hosts: 2,
+                })
+            }),
             false,
             ZoneState::Short,
             Level::Critical,

@@ -163,7 +163,7 @@ impl ZoneStatus {
         };
         if self.failure.is_some() {
             ZoneState::Failed
-        } else if plan.short_of_hosts {
+        } else if plan.short_of_hosts.is_some() {
             ZoneState::Short
         } else if plan.is_held() {
             ZoneState::Held

@@ -379,7 +379,7 @@ fn a_contested_record_counts_as_what_it_is() {
     let plan = drifted.contest("kms1", Rewrites, 2).plan();
     assert_eq!(plan.held[0].guard, Guard::Contested);
     assert!(plan.held[0].text.contains("publisher = \"shared\""));
-    assert!(!plan.short_of_hosts);
+    assert!(plan.short_of_hosts.is_none());
 }
 
 proptest! {

@@ -393,9 +393,9 @@ proptest! {
         if scenario.expect == Expect::Hosts {
             prop_assert!(after >= before.min(min_hosts), "{} to {}", before, after);
             prop_assert!(plan.removed.is_empty() || after >= min_hosts, "{}", line(&plan));
-            prop_assert!(after >= min_hosts || plan.short_of_hosts, "{}", line(&plan));
+            prop_assert!(after >= min_hosts || plan.short_of_hosts.is_some(), "{}", line(&plan));
         } else {
-            prop_assert!(!plan.short_of_hosts);
+            prop_assert!(plan.short_of_hosts.is_none());
         }
     }
 

@@ -450,7 +450,7 @@ pub(super) fn line(plan: &ZonePlan) -> String {
     if plan.unchanged > 0 {
         parts.push(format!("unchanged {}", plan.unchanged));
     }
-    if plan.short_of_hosts {
+    if plan.short_of_hosts.is_some() {
         parts.push("short".to_owned());
     }
     parts.join(", ")

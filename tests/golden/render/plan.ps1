@@ -190,7 +190,7 @@ Update-Srv -Server '2001:db8::53' -Zone 'corp.example' -Name '_vlmcs._tcp' -Befo
 # ? FOREIGN _vlmcs._tcp.crowded.example. SRV 0 0 1688 zombie20.corp.example.
 #     no inventory host is called so
 #     and 2 more foreign (see --format json)
-# ! fewer hosts than min_hosts that are not down are left published in crowded.example.
+# ! published hosts that are not down: 1, fewer than min_hosts = 2; way out: bring another host up, add a standby, or lower min_hosts
 
 # a-department-with-a-rather-long-name.region.corp.example.: 1 change (10.0.0.54:53, serial 2026112201)
 # + CREATE _vlmcs._tcp.a-department-with-a-rather-long-name.region.corp.example. SRV 0 0 1688 kms-host-number-1.a-department-with-a-rather-long-name.region.corp.example. ttl=3600
