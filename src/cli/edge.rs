@@ -85,7 +85,7 @@ pub(super) fn layout() -> Layout {
     }
 }
 
-/// The same for a table with a line each: only a terminal has an end of the line.
+/// The same for a list whose lines are cut to fit: for a program, they are not.
 pub(super) fn table_layout() -> Layout {
     let layout = layout();
     match io::stdout().is_terminal() {

@@ -647,20 +647,19 @@ impl Failure {
 /// Where the state is, for commands that need nothing else of the configuration: a mistake elsewhere
 /// in it, which a running daemon does not take up either, keeps nobody from pausing that daemon.
 fn state_dir(file: &Path) -> Result<PathBuf, Failure> {
-    load(file)
-        .map(|config| config.daemon.state_dir)
-        .or_else(|failure| {
-            let dir = config::state_dir(file).ok_or_else(|| Failure {
-                text: failure.text.clone(),
-                ..failure
-            })?;
-            edge::note(&format!(
-                "warning: {}; going on with the state directory {}, which is all that is needed here",
-                failure.text,
-                dir.display()
-            ));
-            Ok(dir)
-        })
+    let failure = match load(file) {
+        Ok(config) => return Ok(config.daemon.state_dir),
+        Err(failure) => failure,
+    };
+    let Some(dir) = config::state_dir(file) else {
+        return Err(failure);
+    };
+    edge::note(&format!(
+        "warning: {}; going on with the state directory {}, which is all that is needed here",
+        failure.text,
+        dir.display()
+    ));
+    Ok(dir)
 }
 
 /// Reads the configuration; its problems and warnings go to stderr, each on a line.
