@@ -56,6 +56,7 @@ fn a_host_that_dies_goes_and_one_that_lives_again_returns() {
 
     let (status, log) = daemon.stop();
     assert!(status.success(), "{status}: {log}");
+    assert!(log.contains("answer=NOERROR"), "{log}");
     // Who asked stands in the history.
     let history = site.run(&["history", "--format", "json"]).json();
     let actors: Vec<&str> = history["changes"]

@@ -19,6 +19,7 @@
 //! not sign their errors (Samba sends the request's own signature back), and reads are unsigned
 //! there, so that who can forge the answer can forge the read-back, too.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::model::{Change, Name, Observed, Outcome, OutcomeKind, Published, Rcode, Srv};
@@ -51,6 +52,17 @@ impl Answer {
             Self::Rcode(rcode) => !rcode.is_conflict(),
             Self::Doubtful(_) | Self::Unproven { .. } => true,
             Self::Rejected(_) | Self::NotSent(_) => false,
+        }
+    }
+}
+
+/// `NOERROR`, or why there is no such word to rely on: what the log tells.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rcode(rcode) => rcode.fmt(f),
+            Self::Unproven { rcode, why } => write!(f, "{rcode}, unproven: {why}"),
+            Self::Doubtful(why) | Self::Rejected(why) | Self::NotSent(why) => f.write_str(why),
         }
     }
 }
@@ -383,6 +395,21 @@ mod tests {
         Answer::Unproven {
             rcode,
             why: format!("the server answered {rcode}, unsigned"),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_in_an_administrators_words() {
+        for (answer, told) in [
+            (Answer::Rcode(Rcode::NOERROR), "NOERROR"),
+            (Answer::Rcode(Rcode(11)), "RCODE11"),
+            (
+                unproven(Rcode::REFUSED),
+                "REFUSED, unproven: the server answered REFUSED, unsigned",
+            ),
+            (Answer::Doubtful("no answer".to_owned()), "no answer"),
+        ] {
+            assert_eq!(answer.to_string(), told);
         }
     }
 

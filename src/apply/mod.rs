@@ -113,7 +113,7 @@ async fn ask(
         Err(error) => Answer::NotSent(error.to_string()),
     };
     fault::point(fault::Phase::Answered);
-    info!(zone = %plan.zone, %server, ?answer, "update answered");
+    info!(zone = %plan.zone, %server, %answer, "update answered");
     if !answer.wants_read_back() {
         return (answer, None);
     }
