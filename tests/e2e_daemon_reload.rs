@@ -82,6 +82,44 @@ fn zones_hosts_and_the_interval_change_under_way() {
     assert!(status.success(), "{status}: {log}");
 }
 
+/// What operators said before is no news, and not what asked for the reload's changes.
+#[test]
+fn an_override_and_a_pause_that_hold_are_not_heard_again() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let mut site = site(&primary, &first).host("kms2.corp.example.", &second);
+    let systemd = Systemd::listen(&site);
+    let mut daemon = Daemon::start_in(&site, &[("NOTIFY_SOCKET", systemd.address())], &[]);
+    assert_eq!(systemd.next(&[]), "READY=1");
+    eventually(|| published(&primary), lines(&["kms1", "kms2"]));
+    site.run(&["host", "down", "kms2.corp.example."]).expect(0);
+    eventually(|| published(&primary), lines(&["kms1"]));
+
+    site.record = "ttl = \"2h\"".to_owned();
+    reload(&site, &daemon, &systemd);
+    let repaired = vec!["7200 0 0 1688 kms1.corp.example.".to_owned()];
+    eventually(|| published(&primary), repaired);
+    assert_eq!(history(&site)[0]["actor"], "run: reload");
+
+    site.run(&["pause"]).expect(0);
+    daemon.wait_for("planning and probing go on, nothing is written");
+    site.record = "ttl = \"3h\"".to_owned();
+    reload(&site, &daemon, &systemd);
+    let why = daemon.wait_for("changes are pending, and nothing is written: paused until");
+    assert!(why.contains("changes=1"), "{why}");
+
+    // What was said is known all the same, and its end is heard.
+    site.run(&["host", "clear", "kms2.corp.example."]).expect(0);
+    daemon.wait_for("an operator's word on it began or ended");
+    site.run(&["resume"]).expect(0);
+    daemon.wait_for("the pause is over");
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{status}: {log}");
+    assert_eq!(log.matches("an operator's word on it").count(), 2, "{log}");
+    let paused = "planning and probing go on, nothing is written";
+    assert_eq!(log.matches(paused).count(), 1, "{log}");
+}
+
 #[test]
 fn what_only_a_restart_can_change_is_refused_and_says_so() {
     let primary = Bind::start(&[ZoneText::new(ZONE)]);

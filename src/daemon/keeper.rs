@@ -77,6 +77,8 @@ pub(super) struct Carried {
     pub(super) alerts: OpenAlerts,
     /// The RRsets of which some other name server was behind.
     pub(super) behind: BTreeSet<Name>,
+    /// What operators said: it is no news under another configuration.
+    pub(super) said: Said,
 }
 
 impl Carried {
@@ -154,7 +156,7 @@ impl<'a> Keeper<'a> {
     ) -> Self {
         let (interrupter, interrupt) = Interrupt::new();
         let writes = may_write(&config, options);
-        let polling = Polling::start(store.clone());
+        let polling = Polling::start(store.clone(), carried.said.clone());
         let ground = Arc::new(Ground::new(config, store, interrupt));
         let config = &ground.config;
         let mut zones_of = vec![Vec::new(); config.hosts.len()];
@@ -174,7 +176,7 @@ impl<'a> Keeper<'a> {
             alerts: carried.alerts,
             canary: None,
             awaiting: BTreeMap::new(),
-            said: Said::default(),
+            said: carried.said,
             schedule: Schedule::new(
                 config.zones.len(),
                 config.daemon.interval,
@@ -277,6 +279,7 @@ impl<'a> Keeper<'a> {
             tracks: self.hosts.into_tracks(),
             alerts: self.alerts,
             behind: self.following.into_behind(),
+            said: self.said,
         }
     }
 

@@ -77,8 +77,10 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    pub(super) fn start(store: Store) -> Self {
-        let (tell, said) = watch::channel(Said::default());
+    /// Begins with what was said last under an earlier configuration: it holds on where the store
+    /// cannot be read.
+    pub(super) fn start(store: Store, said: Said) -> Self {
+        let (tell, said) = watch::channel(said);
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut ticks = interval(LOOK_EVERY);
