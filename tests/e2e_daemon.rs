@@ -57,6 +57,9 @@ fn a_host_that_dies_goes_and_one_that_lives_again_returns() {
     let (status, log) = daemon.stop();
     assert!(status.success(), "{status}: {log}");
     assert!(log.contains("answer=NOERROR"), "{log}");
+    // Which record went, and why.
+    let removed = "applied: delete 0 0 1688 kms2.corp.example. ttl=3600 (host-down: ";
+    assert_eq!(log.matches(removed).count(), 1, "{log}");
     // Who asked stands in the history.
     let history = site.run(&["history", "--format", "json"]).json();
     let actors: Vec<&str> = history["changes"]
@@ -96,10 +99,25 @@ fn audit_sends_nothing_and_says_what_is_pending() {
     for (mode, arguments) in [("audit", &[][..]), ("enforce", &["--audit"][..])] {
         let mut site = two_hosts(&primary, &first, &second);
         site.mode = mode;
+        let site = site.daemon("interval = \"1s\"");
         let before = serial(primary.address, ZONE);
         let mut daemon = Daemon::start(&site, arguments);
-        daemon.wait_for("changes are pending");
-        daemon.stop();
+        let pending =
+            |host: &str| format!("pending: create 0 0 1688 {host}.{ZONE} ttl=3600 (host-up: ");
+        daemon.wait_for("changes=2");
+        daemon.wait_for(&pending("kms1"));
+        daemon.wait_for(&pending("kms2"));
+        // While the same is pending, the timer's looks say nothing of it.
+        let looks =
+            || site.run(&["status", "--format", "json"]).json()["zones"][0]["last_attempt"].clone();
+        for _look in 0..2 {
+            let last = looks();
+            eventually(|| looks() == last, false);
+        }
+        let (_status, log) = daemon.stop();
+        let (_, both) = log.split_once("changes=2").unwrap();
+        assert!(!both.contains("changes are pending"), "{log}");
+        assert_eq!(both.matches("pending: ").count(), 2, "{log}");
         assert_eq!(published(&primary), lines(&[]));
         assert_eq!(serial(primary.address, ZONE), before);
     }

@@ -58,9 +58,17 @@ fn an_override_is_acted_on_within_two_seconds_and_ends_by_itself() {
         "{:?}",
         said.elapsed()
     );
-    daemon.wait_for("an operator's word on it");
+    let forced = daemon.wait_for("forced down until");
+    let word = word_on(&site, 1);
+    let until: Timestamp = word["until"].as_str().unwrap().parse().unwrap();
+    let told = format!("forced down until {until:.0} by ");
+    assert!(forced.contains(&told), "{told}: {forced}");
+    assert!(
+        forced.contains(": \"patching\" host=kms2.corp.example."),
+        "{forced}"
+    );
 
-    daemon.wait_for("an operator's word on it");
+    daemon.wait_for("no longer forced down");
     eventually(|| published(&primary), lines(&["kms1", "kms2"]));
     assert_eq!(word_on(&site, 1), Value::Null);
     let change = &history(&site)[0];

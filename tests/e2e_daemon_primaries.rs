@@ -49,7 +49,8 @@ fn a_dead_primary_delays_no_other_zone_and_its_zone_is_repaired_when_it_is_back(
         site = site.zone_with(&format!("{server}.example."), server, "");
     }
     site.health = QUICK.to_owned();
-    let mut daemon = Daemon::start(&site, &[]);
+    // What lasts is told at debug.
+    let mut daemon = Daemon::start(&site, &["-v"]);
     eventually(|| published(&primary), lines(&["kms1", "kms2"]));
 
     for zone in ["back.example.", "gone.example.", "mute.example."] {
@@ -82,6 +83,17 @@ fn a_dead_primary_delays_no_other_zone_and_its_zone_is_repaired_when_it_is_back(
     // With back-off: a primary that refuses at once is not asked all the time.
     let asked = log.matches("zone=gone.example.").count();
     assert!(asked < 60, "{asked} times: {log}");
+    let of = |zone: &str, text: &str| {
+        let field = format!("zone={zone}");
+        let lines = log.lines().filter(|line| line.contains(&field));
+        lines.filter(|line| line.contains(text)).count()
+    };
+    for zone in ["back.example.", "gone.example.", "mute.example."] {
+        assert_eq!(of(zone, "WARN zone "), 1, "{zone}: {log}");
+        assert_eq!(of(zone, "kind=unreadable"), 1, "{zone}: {log}");
+    }
+    assert_eq!(of("back.example.", "can be read again"), 1, "{log}");
+    assert_eq!(of("gone.example.", "can be read again"), 0, "{log}");
 }
 
 /// What the second writer left.

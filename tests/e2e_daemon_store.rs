@@ -69,7 +69,7 @@ impl Setting {
         daemon.wait_for("kms2.corp.example. state=up");
         daemon.wait_for("changes are pending, and nothing is written: the store cannot be used");
         // The timer reads on.
-        daemon.wait_for("changes are pending, and nothing is written: the store cannot be used");
+        daemon.wait_for("observed zone=corp.example.");
         assert_eq!(serial(self.primary.address, ZONE), before);
     }
 }
@@ -84,7 +84,7 @@ fn a_damaged_or_replaced_store_stops_writing_until_it_is_repaired() {
     for fault in ["garbage", "removed", "replaced"] {
         let mut setting = Setting::new();
         let site = setting.site();
-        let mut daemon = Daemon::start(&site, &[]);
+        let mut daemon = Daemon::start(&site, &["-v"]);
         daemon.wait_for("kms1.corp.example. state=up");
         let store = site.path("state/store.sqlite3");
         match fault {
@@ -136,7 +136,7 @@ fn a_disk_that_takes_no_more_stops_writing_until_there_is_room() {
     let mut setting = Setting::new();
     let site = setting.site();
     // Without the signal a file at its limit is like a full disk: the write fails.
-    let mut daemon = Daemon::start_through(&site, "trap '' XFSZ", &[]);
+    let mut daemon = Daemon::start_through(&site, "trap '' XFSZ", &["-v"]);
     daemon.wait_for("kms1.corp.example. state=up");
     let pid = daemon.pid();
     limit_files(&pid, "0");

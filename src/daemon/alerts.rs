@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Alert, AlertIdentity, Name};
+use crate::model::{Alert, AlertIdentity, AlertKind, Name};
 
 /// What is looked at as a whole, so that what is missing from it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,12 @@ impl OpenAlerts {
         }
         new
     }
+
+    /// True while an alert of this kind holds in the scope.
+    pub(super) fn holds(&self, scope: &Scope, kind: AlertKind) -> bool {
+        let open = self.0.get(scope);
+        open.is_some_and(|open| open.iter().any(|identity| identity.kind() == kind))
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +53,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::AlertKind;
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
@@ -131,6 +136,18 @@ mod tests {
             assert_eq!(open.update(scope.clone(), alerts("held kms1.")).len(), 1);
         }
         assert_eq!(open.update(zone("A.Example."), alerts("held kms1.")), []);
+    }
+
+    #[test]
+    fn a_kind_holds_in_its_scope_until_it_ends() {
+        let mut open = OpenAlerts::default();
+        let (here, elsewhere) = (zone("a.example."), zone("b.example."));
+        open.update(here.clone(), alerts("unreadable -, held kms1."));
+        assert!(open.holds(&here, AlertKind::Unreadable));
+        assert!(!open.holds(&here, AlertKind::Freeze));
+        assert!(!open.holds(&elsewhere, AlertKind::Unreadable));
+        open.update(here.clone(), alerts("held kms1."));
+        assert!(!open.holds(&here, AlertKind::Unreadable));
     }
 
     #[test]

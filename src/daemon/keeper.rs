@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use super::alerts::{OpenAlerts, Scope};
 use super::batch::{Batch, Ground, Obstacle, Reconciled};
 use super::board::Board;
+use super::carried::Carried;
 use super::following::{self, Following};
 use super::hosts::Hosts;
 use super::polling::{Polling, Said};
@@ -22,11 +23,12 @@ use super::probing::{Answered, Probers, jitter};
 use super::refreshing::Refreshing;
 use super::schedule::{Schedule, Watch};
 use super::store_watch::StoreWatch;
+use super::telling::{self, Telling};
 use super::{Control, Event, Listener, Options, may_write, notify, reload};
 use crate::config::Config;
 use crate::exit::chain;
 use crate::hooks::Hooks;
-use crate::model::{Alert, AlertKind, Canary, Name, Track};
+use crate::model::{Alert, AlertKind, Canary};
 use crate::plan::{self, Guard, ZonePlan};
 use crate::probe;
 use crate::reconcile::{self, Interrupt, Interrupter, Recalled, ZoneReport};
@@ -68,35 +70,6 @@ pub(super) struct Ears<'a> {
     pub(super) board: &'a Board,
 }
 
-/// What outlives a configuration.
-#[derive(Default)]
-pub(super) struct Carried {
-    /// What is known of each host, by name.
-    pub(super) tracks: BTreeMap<Name, Track>,
-    /// The alerts that were raised and still hold.
-    pub(super) alerts: OpenAlerts,
-    /// The RRsets of which some other name server was behind.
-    pub(super) behind: BTreeSet<Name>,
-    /// What operators said: it is no news under another configuration.
-    pub(super) said: Said,
-}
-
-impl Carried {
-    /// A zone that comes back later raises its alerts anew.
-    pub(super) fn forget_zones_gone(&mut self, before: &Config, after: &Config) {
-        let kept: BTreeSet<&Name> = after.zones.iter().map(|zone| &zone.owner).collect();
-        for zone in before
-            .zones
-            .iter()
-            .filter(|zone| !kept.contains(&zone.owner))
-        {
-            self.alerts
-                .update(Scope::Zone(zone.owner.clone()), Vec::new());
-        }
-        self.behind.retain(|owner| kept.contains(owner));
-    }
-}
-
 type Walk = Pin<Box<dyn Future<Output = Reconciled>>>;
 
 /// A look for the zone to be refreshed next; it returns the wait until another.
@@ -116,6 +89,7 @@ pub(super) struct Keeper<'a> {
     /// The zones in which removals wait for samples.
     awaiting: BTreeMap<usize, Awaiting>,
     said: Said,
+    telling: Telling,
     schedule: Schedule,
     walks: FuturesUnordered<Walk>,
     following: Following,
@@ -177,6 +151,7 @@ impl<'a> Keeper<'a> {
             canary: None,
             awaiting: BTreeMap::new(),
             said: carried.said,
+            telling: Telling::default(),
             schedule: Schedule::new(
                 config.zones.len(),
                 config.daemon.interval,
@@ -398,7 +373,7 @@ impl<'a> Keeper<'a> {
         let config = Arc::clone(&self.ground.config);
         for (host, zones) in config.hosts.iter().zip(&self.zones_of) {
             if changed.contains(host.name()) {
-                info!(host = %host.name(), "an operator's word on it began or ended");
+                telling::word(host.name(), &before, &self.said);
                 let cause = format!("an override of {}", host.name());
                 for &zone in zones {
                     self.schedule.wake(zone, &cause, Instant::now());
@@ -453,8 +428,9 @@ impl<'a> Keeper<'a> {
         let alerts = match &report.plan {
             Ok(plan) => {
                 let asked = plan.is_pending() && report.outcome.is_none();
-                if let (true, Some(why)) = (asked, &done.obstacle) {
-                    info!(zone = %report.zone, changes = plan.changes.len(), "changes are pending, and nothing is written: {why}");
+                match &done.obstacle {
+                    Some(why) if asked => self.telling.pending(report.index, plan, why),
+                    _ => self.telling.nothing(report.index),
                 }
                 if let Some(outcome) = &report.outcome {
                     self.hook(hook::change(plan, outcome, &done.actor, now), Hooks::change);
@@ -464,16 +440,24 @@ impl<'a> Keeper<'a> {
                 alerts
             }
             Err(error) if error.is_interrupted() => return,
-            Err(error) => {
-                warn!(zone = %report.zone, "{error}");
-                plan::unreadable(&report.zone, error).into_iter().collect()
-            }
+            Err(error) => plan::unreadable(&report.zone, error).into_iter().collect(),
         };
         let owner = self.ground.config.zones.get(report.index);
         let Some(owner) = owner.map(|zone| zone.owner.clone()) else {
             return;
         };
-        let raised = self.alerts.update(Scope::Zone(owner), alerts);
+        let scope = Scope::Zone(owner);
+        let was_unreadable = self.alerts.holds(&scope, AlertKind::Unreadable);
+        let raised = self.alerts.update(scope, alerts);
+        match &report.plan {
+            Err(error) => {
+                let (zone, is_raised) = (&report.zone, !raised.is_empty());
+                self.telling
+                    .unreadable(report.index, zone, error, is_raised);
+            }
+            Ok(_) if was_unreadable => info!(zone = %report.zone, "can be read again"),
+            Ok(_) => {}
+        }
         self.raise(raised);
     }
 
@@ -567,7 +551,7 @@ impl<'a> Keeper<'a> {
 
     fn raise(&self, alerts: Vec<Alert>) {
         for alert in alerts {
-            warn!(kind = %alert.kind, "{}", alert.text);
+            telling::alert(&alert);
             self.ears.board.alert(&alert);
             self.hook(hook::alert(&alert, Timestamp::now()), Hooks::alert);
         }

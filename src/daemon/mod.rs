@@ -9,14 +9,15 @@
 //! One loop (`keeper`) owns what is known of the `hosts` and decides when a zone is due; `batch` walks
 //! through zones that are due together, by the same `reconcile::run_once` as every command, without
 //! keeping the loop from its other work; `schedule` is a table with time passed in; `polling` looks
-//! for what operators said; `refreshing` adds records again where a zone wants that. A reload ends one keeper and begins the next with the tracks of its
-//! hosts.
+//! for what operators said; `refreshing` adds records again where a zone wants that; `telling` is the
+//! log's. A reload ends one keeper and begins the next with the tracks of its hosts.
 
 #![allow(clippy::disallowed_methods, reason = "shell")]
 
 mod alerts;
 mod batch;
 mod board;
+mod carried;
 mod following;
 mod hosts;
 mod keeper;
@@ -27,6 +28,7 @@ mod refreshing;
 mod schedule;
 mod signals;
 mod store_watch;
+mod telling;
 
 use std::io;
 use std::sync::Arc;
@@ -46,7 +48,8 @@ use crate::model::{KeptSample, Name, Verdict};
 use crate::reconcile::ZoneReport;
 use crate::store::{Store, StoreError};
 use board::Board;
-use keeper::{Carried, Ears, End, Keeper};
+use carried::Carried;
+use keeper::{Ears, End, Keeper};
 
 pub use signals::signals;
 

@@ -46,6 +46,11 @@ impl Said {
             .collect()
     }
 
+    /// The override of the host that holds.
+    pub(super) fn word_on(&self, host: &Name) -> Option<&Override> {
+        self.overrides.iter().find(|word| word.host == *host)
+    }
+
     /// The alerts of overrides that are about to end.
     pub(super) fn ending(&self, now: Timestamp) -> Vec<Alert> {
         self.overrides

@@ -83,6 +83,13 @@ pub struct AlertIdentity {
     host: Option<Name>,
 }
 
+impl AlertIdentity {
+    /// What is wrong.
+    pub fn kind(&self) -> AlertKind {
+        self.kind
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

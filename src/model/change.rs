@@ -15,8 +15,27 @@ pub struct Change {
     pub reason: Reason,
 }
 
+/// `delete 0 0 1688 kms1.corp.example. ttl=3600 (host-down: 3 samples failed)`: what the log tells.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ChangeKind::Create { after, ttl } => write!(f, "create {after} ttl={ttl}")?,
+            ChangeKind::Update {
+                before,
+                before_ttl,
+                after,
+                ttl,
+            } => write!(f, "update {before} ttl={before_ttl} to {after} ttl={ttl}")?,
+            ChangeKind::Delete { before, before_ttl } => {
+                write!(f, "delete {before} ttl={before_ttl}")?;
+            }
+        }
+        write!(f, " ({}: {})", self.reason.code, self.reason.text)
+    }
+}
+
 /// The record before and after, each with the RRset's TTL in seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// A record that is added.
     Create {
@@ -81,7 +100,7 @@ pub struct Reason {
 }
 
 /// The closed set of reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasonCode {
     /// An active host is up and not published.
     HostUp,
@@ -153,5 +172,53 @@ impl ReasonCode {
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+
+    #[test]
+    fn each_kind_names_its_records_and_its_reason() {
+        let srv = |weight| Srv {
+            priority: 0,
+            weight,
+            port: 1688,
+            target: Name::parse("kms1.corp.example.").unwrap(),
+        };
+        for (kind, told) in [
+            (
+                ChangeKind::Create {
+                    after: srv(0),
+                    ttl: 60,
+                },
+                "create 0 0 1688 kms1.corp.example. ttl=60",
+            ),
+            (
+                ChangeKind::Update {
+                    before: srv(0),
+                    before_ttl: 60,
+                    after: srv(7),
+                    ttl: 3600,
+                },
+                "update 0 0 1688 kms1.corp.example. ttl=60 to 0 7 1688 kms1.corp.example. ttl=3600",
+            ),
+            (
+                ChangeKind::Delete {
+                    before: srv(7),
+                    before_ttl: 60,
+                },
+                "delete 0 7 1688 kms1.corp.example. ttl=60",
+            ),
+        ] {
+            let reason = Reason {
+                code: ReasonCode::DataDrift,
+                text: "why".to_owned(),
+            };
+            let change = Change { kind, reason };
+            assert_eq!(change.to_string(), format!("{told} (data-drift: why)"));
+        }
     }
 }

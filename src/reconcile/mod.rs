@@ -304,6 +304,9 @@ async fn carry_out(
             Err(outcome) => (outcome, false),
         };
         info!(zone = %zone.name, outcome = %outcome.kind, "{}", outcome.text);
+        for change in &plan.changes {
+            info!(zone = %zone.name, owner = %zone.owner, "{}: {change}", outcome.kind);
+        }
         if asked && let Some(next) = others.next(context, zone, &plan.observed, &outcome).await {
             plan.observed = next;
             continue;
