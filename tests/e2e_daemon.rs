@@ -12,7 +12,9 @@ mod support;
 
 use std::fs;
 
-use support::{Bind, Daemon, Kms, Primary, Site, ZoneText, dig, eventually, serial};
+use support::{
+    Bind, Daemon, Kms, Primary, Site, ZoneText, dig, eventually, serial, unused_address,
+};
 
 const ZONE: &str = "corp.example.";
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
@@ -118,6 +120,11 @@ fn audit_sends_nothing_and_says_what_is_pending() {
         let (_, both) = log.split_once("changes=2").unwrap();
         assert!(!both.contains("changes are pending"), "{log}");
         assert_eq!(both.matches("pending: ").count(), 2, "{log}");
+        let started = match arguments {
+            [] => "mode=\"audit\"",
+            _ => "mode=\"audit, by --audit\"",
+        };
+        assert!(log.contains(started), "{log}");
         assert_eq!(published(&primary), lines(&[]));
         assert_eq!(serial(primary.address, ZONE), before);
     }
@@ -143,13 +150,40 @@ fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
         daemon.wait_for("srvkeeper.toml:2:");
         daemon.wait_for("the old one stays in force");
     }
+    assert!(!daemon.log.contains("reloaded"), "{}", daemon.log);
     fs::write(&file, &good).unwrap();
     assert_eq!(published(&primary), lines(&["kms1", "kms2"]));
 
     let site = site.host("kms3.corp.example.", &third);
     site.configure();
     daemon.signal("HUP");
+    let reloaded = daemon.wait_for("reloaded");
+    assert!(reloaded.contains("zones=1 hosts=3"), "{reloaded}");
     eventually(|| published(&primary), lines(&["kms1", "kms2", "kms3"]));
     let (status, log) = daemon.stop();
     assert!(status.success(), "{status}: {log}");
+}
+
+#[test]
+fn the_log_tells_of_the_start_and_of_what_ended_it() {
+    let primary = Bind::start(&[ZoneText::new(ZONE)]);
+    let (first, second) = (Kms::start(), Kms::start());
+    let http = unused_address();
+    let site = two_hosts(&primary, &first, &second).daemon(&format!("http = \"{http}\""));
+    for (signal, name) in [("TERM", "SIGTERM"), ("INT", "SIGINT")] {
+        let mut daemon = Daemon::start(&site, &[]);
+        let started = daemon.wait_for("INFO started");
+        for field in [
+            &format!("version=\"{}\"", env!("CARGO_PKG_VERSION")),
+            &format!("config={}", site.path("srvkeeper.toml").display()),
+            "mode=\"enforce\" zones=1 hosts=2",
+            &format!("http={http}"),
+        ] {
+            assert!(started.contains(field), "{field}: {started}");
+        }
+        daemon.signal(signal);
+        let (status, log) = daemon.wait();
+        assert!(status.success(), "{status}: {log}");
+        assert!(log.contains(&format!("signal=\"{name}\"")), "{log}");
+    }
 }

@@ -105,6 +105,7 @@ fn an_override_and_a_pause_that_hold_are_not_heard_again() {
     daemon.wait_for("planning and probing go on, nothing is written");
     site.record = "ttl = \"3h\"".to_owned();
     reload(&site, &daemon, &systemd);
+    daemon.wait_for("reloaded");
     let why = daemon.wait_for("changes are pending, and nothing is written: paused until");
     assert!(why.contains("changes=1"), "{why}");
 

@@ -148,7 +148,7 @@ pub async fn run(
     board.remember(&kept_samples(&config));
     // Who asks before the loop turns is to see zones that were not looked at yet, not none.
     board.publish();
-    let _server = start_server(&config, &board)?;
+    let server = start_server(&config, &board)?;
     let primary = start_primary(&config).await?;
     let mut carried = Carried {
         tracks: store.tracks().await?.into_iter().collect(),
@@ -156,7 +156,7 @@ pub async fn run(
     };
     let mut config = Arc::new(config);
     let mut hooks = start_hooks(&config);
-    let mut cause = "start";
+    let (mut cause, mut told) = ("start", "started");
     loop {
         let ears = Ears {
             listener,
@@ -171,6 +171,7 @@ pub async fn run(
             cause,
             ears,
         );
+        telling::configuration(told, &config, options, server.address());
         notify::ready();
         listener(Event::Ready);
         let end = keeper.serve(control).await;
@@ -193,7 +194,7 @@ pub async fn run(
         }
         config = next;
         board.configure(&config, may_write(&config, options));
-        cause = "reload";
+        (cause, told) = ("reload", "reloaded: this configuration is in force now");
     }
     hooks.finish(HOOKS_SHUTDOWN).await;
     if let Some(primary) = primary

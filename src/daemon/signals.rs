@@ -2,6 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tracing::info;
 
 use super::{Control, DaemonError};
 
@@ -17,7 +18,10 @@ pub fn signals() -> Result<mpsc::Receiver<Control>, DaemonError> {
     );
     let (said, control) = mpsc::channel(8);
     tokio::spawn(async move {
-        while let Some(word) = next(&mut hangup, &mut terminate, &mut interrupt).await {
+        while let Some((word, signal)) = next(&mut hangup, &mut terminate, &mut interrupt).await {
+            if word == Control::Stop {
+                info!(signal, "ending, as told");
+            }
             if said.send(word).await.is_err() {
                 return;
             }
@@ -26,14 +30,15 @@ pub fn signals() -> Result<mpsc::Receiver<Control>, DaemonError> {
     Ok(control)
 }
 
+/// The word, and the signal that said it.
 async fn next(
     hangup: &mut Signal,
     terminate: &mut Signal,
     interrupt: &mut Signal,
-) -> Option<Control> {
+) -> Option<(Control, &'static str)> {
     tokio::select! {
-        heard = hangup.recv() => heard.map(|()| Control::Reload),
-        heard = terminate.recv() => heard.map(|()| Control::Stop),
-        heard = interrupt.recv() => heard.map(|()| Control::Stop),
+        heard = hangup.recv() => heard.map(|()| (Control::Reload, "SIGHUP")),
+        heard = terminate.recv() => heard.map(|()| (Control::Stop, "SIGTERM")),
+        heard = interrupt.recv() => heard.map(|()| (Control::Stop, "SIGINT")),
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 
 use tracing::{Level, debug, enabled, info, warn};
 
 use super::batch::Obstacle;
 use super::polling::Said;
+use super::{Options, may_write};
+use crate::config::{Config, Mode};
 use crate::model::{Alert, AlertKind, Name};
 use crate::plan::{ZoneError, ZonePlan};
 
@@ -69,6 +72,29 @@ impl Telling {
         let digest = hasher.finish();
         self.0.insert(zone, digest) != Some(digest)
     }
+}
+
+/// Tells what the daemon works with from now on.
+pub(super) fn configuration(
+    what: &str,
+    config: &Config,
+    options: Options,
+    http: Option<SocketAddr>,
+) {
+    let mode = match (may_write(config, options), config.daemon.mode) {
+        (true, _) => "enforce",
+        (false, Mode::Enforce) => "audit, by --audit",
+        (false, Mode::Audit) => "audit",
+    };
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = %config.file.display(),
+        mode,
+        zones = config.zones.len(),
+        hosts = config.hosts.len(),
+        http = http.map(tracing::field::display),
+        "{what}"
+    );
 }
 
 /// Tells an alert that was raised.
