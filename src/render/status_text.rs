@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::lines::{Layout, columns, fold, name_column, one_line};
 use super::pause::left;
 use super::text::{BOLD, DIM, GREEN, INDENT, RED, YELLOW, indented, line, state_style, styled};
-use crate::model::State;
+use crate::model::{Change, ChangeKind, State};
+use crate::plan::{Summary, ZonePlan};
 use crate::status::{HostStatus, Level, Page, Status, ZoneState, ZoneStatus};
 
 /// Columns of the longest state of a host.
@@ -17,6 +18,12 @@ const ZONE_STATE: usize = 10;
 
 /// Zones named that need no word.
 const QUIET: usize = 10;
+
+/// Reasons told for which changes of one zone are held.
+const REASONS: usize = 3;
+
+/// Records named that are held for one reason.
+const NAMED: usize = 10;
 
 /// The verdict, the hosts, and the zones of this page: those that need a word each on lines of its
 /// own, the others together.
@@ -195,14 +202,16 @@ fn name_of(zone: &ZoneStatus) -> String {
     }
 }
 
-/// `2 published, 1 missing; serial 7; 12 s ago`
+/// `2 published, 1 to add; serial 7; 12 s ago`: what is to be done in the words of `plan`.
 fn numbers(zone: &ZoneStatus, now: Timestamp) -> String {
     let mut told = Vec::new();
     if let Some(plan) = zone.planned() {
         let mut counts = vec![format!("{} published", zone.published().len())];
+        let pending = Summary::of([Some(plan)]);
         for (count, what) in [
-            (zone.missing().count(), "missing"),
-            (zone.pending(), "to change"),
+            (pending.creates, "to add"),
+            (pending.updates, "to change"),
+            (pending.deletes, "to remove"),
             (zone.held(), "held"),
             (zone.contested(), "contested"),
             (zone.foreign(), "foreign"),
@@ -233,11 +242,7 @@ fn notes(zone: &ZoneStatus) -> Vec<String> {
     let failure = zone.failure.as_ref().map(|outcome| outcome.text.clone());
     let short = zone.planned().and_then(|plan| plan.short_of_hosts);
     let short = short.map(|short| short.to_string());
-    let held = zone.planned().into_iter().flat_map(|plan| &plan.held);
-    // The same guard says mostly the same of each change.
-    let held = held
-        .take(3)
-        .map(|held| format!("{}: {}", held.guard, held.text));
+    let held = zone.planned().map(held).unwrap_or_default();
     let obstacle = zone
         .obstacle
         .as_ref()
@@ -249,6 +254,54 @@ fn notes(zone: &ZoneStatus) -> Vec<String> {
         .chain(held)
         .chain(obstacle)
         .collect()
+}
+
+/// Each reason for which changes are held, once, below the records that it holds.
+fn held(plan: &ZonePlan) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<&Change>)> = Vec::new();
+    for held in &plan.held {
+        let reason = format!("{}: {}", held.guard, held.text);
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, changes)) => changes.push(&held.change),
+            None => reasons.push((reason, vec![&held.change])),
+        }
+    }
+    let (shown, others) = reasons.split_at(reasons.len().min(REASONS));
+    let more: usize = others.iter().map(|(_, changes)| changes.len()).sum();
+    let more = (more > 0).then(|| {
+        let zone = &plan.zone;
+        format!("and {more} more held: `srvkeeper plan {zone}` shows them")
+    });
+    shown
+        .iter()
+        .flat_map(|(reason, changes)| [withheld(changes), reason.clone()])
+        .chain(more)
+        .collect()
+}
+
+/// `not added: 0 0 1688 kms3.corp.example.; not removed: 0 0 1688 kms1.corp.example.`
+fn withheld(changes: &[&Change]) -> String {
+    let word_of = |change: &Change| match change.kind {
+        ChangeKind::Create { .. } => "added",
+        ChangeKind::Update { .. } => "changed",
+        ChangeKind::Delete { .. } => "removed",
+    };
+    let words = ["added", "changed", "removed"].into_iter();
+    let told = words.filter_map(|word| {
+        let of_this_kind = changes.iter().filter(|change| word_of(change) == word);
+        let records: Vec<String> = of_this_kind
+            .filter_map(|change| change.before().or(change.after()))
+            .map(ToString::to_string)
+            .collect();
+        let named = records.iter().take(NAMED);
+        let named: Vec<&str> = named.map(String::as_str).collect();
+        let more = match records.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!records.is_empty()).then(|| format!("not {word}: {}{more}", named.join(", ")))
+    });
+    told.collect::<Vec<String>>().join("; ")
 }
 
 /// `12s ago`, in whole seconds.

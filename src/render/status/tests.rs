@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{
-    Changes, Check, Expect, Foreign, Health, Host, NoSample, Observed, Policy, Publisher, State,
-    Verdicts, Zone,
+    Change, ChangeKind, Changes, Check, Expect, Foreign, Health, Host, NoSample, Observed, Policy,
+    Publisher, Reason, ReasonCode, State, Verdicts, Zone,
 };
-use crate::plan::{ForeignRecord, ZoneError, ZonePlan};
+use crate::plan::{ForeignRecord, Guard, Held, ZoneError, ZonePlan};
 use crate::render::lines::Layout;
 use crate::render::{metrics, plan_lines, status_text};
 use crate::status::{Book, Report, Selection, Terms, select};
@@ -183,6 +183,118 @@ fn people_read_problems_first_and_the_rest_together() {
          in-sync     z1.example.  1 published, 1 foreign; serial 7; 2s ago\n\
          \n\
          18 zones in sync, 18 records\n"
+    );
+}
+
+/// What is said of a zone with these changes to be made, and these held.
+fn zone_with(changes: Vec<Change>, held: Vec<Held>) -> String {
+    let hosts = [host("kms1.example.")];
+    let zones = [zone(1)];
+    let mut book = Book::new(at(0));
+    let terms = Terms {
+        hosts: &hosts,
+        zones: &zones,
+        writes: true,
+        interval: Duration::from_secs(300),
+    };
+    book.configure(terms, at(0));
+    let mut plan = plan(2, &zones[0], &hosts).unwrap();
+    plan.changes = changes;
+    plan.held = held;
+    let report = Report {
+        zone: 0,
+        plan: Ok(plan),
+        outcome: None,
+    };
+    book.walked(vec![report], "run: start", None, at(5));
+    let text = text_of(&book.status(at(6)), 80);
+    text.split_once("z1.example.").unwrap().1.to_owned()
+}
+
+fn change(kind: ChangeKind) -> Change {
+    Change {
+        kind,
+        reason: Reason {
+            code: ReasonCode::HostDown,
+            text: "3 samples failed".to_owned(),
+        },
+    }
+}
+
+fn create(target: &str) -> Change {
+    let after = srv(target);
+    change(ChangeKind::Create { after, ttl: 60 })
+}
+
+fn delete(target: &str) -> Change {
+    let before = srv(target);
+    change(ChangeKind::Delete {
+        before,
+        before_ttl: 60,
+    })
+}
+
+fn held(guard: Guard, change: Change, text: &str) -> Held {
+    Held {
+        change,
+        guard,
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn what_is_to_be_done_is_counted_in_the_words_of_the_plan() {
+    let update = change(ChangeKind::Update {
+        before: srv("kms2.example."),
+        before_ttl: 60,
+        after: srv("kms2.example."),
+        ttl: 3600,
+    });
+    let changes = vec![create("kms3.example."), delete("kms1.example."), update];
+    let text = zone_with(changes, Vec::new());
+    assert_eq!(
+        text,
+        "\n    1 published, 1 to add, 1 to change, 1 to remove; serial 7; 2s ago\n"
+    );
+    let text = zone_with(vec![create("kms3.example.")], Vec::new());
+    assert_eq!(text, "  1 published, 1 to add; serial 7; 2s ago\n");
+}
+
+#[test]
+fn each_reason_for_which_changes_are_held_is_told_once_with_their_records() {
+    let frozen = "2 of 2 active hosts are down";
+    let text = zone_with(
+        Vec::new(),
+        vec![
+            held(Guard::FreezePercent, delete("kms1.example."), frozen),
+            held(Guard::Contested, create("kms3.example."), "it is removed"),
+            held(Guard::FreezePercent, delete("kms2.example."), frozen),
+            held(Guard::Contested, delete("kms4.example."), "it is removed"),
+        ],
+    );
+    assert_eq!(
+        text,
+        "  1 published, 2 held, 2 contested; serial 7; 2s ago\n\
+         \x20   not removed: 0 0 1688 kms1.example., 0 0 1688 kms2.example.\n\
+         \x20   freeze-percent: 2 of 2 active hosts are down\n\
+         \x20   not added: 0 0 1688 kms3.example.; not removed: 0 0 1688 kms4.example.\n\
+         \x20   contested: it is removed\n"
+    );
+}
+
+#[test]
+fn of_many_held_changes_some_are_named_and_the_others_counted() {
+    let delete = |number: usize| delete(&format!("kms{number}.example."));
+    let same = (0..12).map(|number| held(Guard::FreezePercent, delete(number), "frozen"));
+    let text = zone_with(Vec::new(), same.collect());
+    assert!(text.contains("kms9.example. and 2 more\n"), "{text}");
+    assert!(!text.contains("kms10"), "{text}");
+    let each = (0..12).map(|number| held(Guard::MaxRemovals, delete(number), &number.to_string()));
+    let text = zone_with(Vec::new(), each.collect());
+    assert_eq!(text.matches("max-removals: ").count(), 3, "{text}");
+    assert!(
+        text.ends_with("    and 9 more held: `srvkeeper plan z1.example.` shows them\n"),
+        "{text}"
     );
 }
 
