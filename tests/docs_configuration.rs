@@ -50,6 +50,26 @@ fn every_key_has_a_row_with_its_default_and_meaning() {
     }
 }
 
+#[test]
+fn failures_are_not_said_to_be_in_a_row() {
+    // A single good probe between them clears none: only `rise` in a row do.
+    let fall = Table::Health.key("fall").unwrap();
+    assert!(!fall.doc.contains("Failures in a row"), "{}", fall.doc);
+    assert!(fall.doc.contains("`rise` successes in a row"));
+}
+
+#[test]
+fn the_introduction_names_all_that_takes_a_restart() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let from = text.find("Only a new process can").unwrap();
+    let sentence = text.split_at(from).1.split("\n\n").next().unwrap();
+    // Those of `needs_restart` in src/daemon/mod.rs.
+    for key in ["state_dir", "http", "http_token_file", "[authority]"] {
+        assert!(sentence.contains(&format!("`{key}`")), "{key}: {sentence}");
+    }
+}
+
 fn reference() -> String {
     Table::ALL.into_iter().map(section).collect()
 }

@@ -131,6 +131,7 @@ fn what_only_a_restart_can_change_is_refused_and_says_so() {
     let file = site.path("srvkeeper.toml");
     let good = fs::read_to_string(&file).unwrap();
     let state = format!("state_dir = \"{}", site.path("state").display());
+    let http = "http = \"127.0.0.1:9686\"\n";
     let authority =
         "[authority]\nlisten = [\"127.0.0.1:1\"]\nkey = \"primary\"\nzones = [\"z.zone\"]\n";
     fs::write(
@@ -142,6 +143,10 @@ fn what_only_a_restart_can_change_is_refused_and_says_so() {
         (
             "daemon.state_dir",
             good.replace(&state, &format!("{state}-2")),
+        ),
+        (
+            "daemon.http",
+            good.replace(&state, &format!("{http}{state}")),
         ),
         ("[authority]", format!("{good}{authority}")),
     ] {

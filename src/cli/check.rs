@@ -133,7 +133,7 @@ fn host_text(host: &Host) -> String {
         "trusted, never probed".to_owned()
     } else {
         format!(
-            "probed by {} every {}, down after {} in a row",
+            "probed by {} every {}, down after {}",
             checks.join(" and "),
             duration::format(host.health.interval),
             counted(

@@ -429,7 +429,7 @@ pub static KEYS: &[Spec] = &[
         "fall",
         AT_LEAST_ONE,
         Default("3"),
-        "Failures in a row that make a host down.",
+        "Failures that make a host down; fewer than `rise` successes in a row clear none.",
     )
     .also(Table::Host),
     Spec::new(

@@ -51,7 +51,7 @@ pub struct Health {
     pub timeout: Duration,
     /// Successes in a row that make a host up.
     pub rise: u32,
-    /// Failures in a row that make a host down.
+    /// Failures that make a host down; fewer than `rise` successes in a row clear none.
     pub fall: u32,
 }
 
