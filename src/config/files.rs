@@ -105,11 +105,56 @@ pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Says why a file is not read, and what to do about it.
+pub(super) fn unreadable(file: &Path, error: &io::Error, if_absent: &str) -> String {
+    let text = format!("cannot read {}: {error}", file.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{text}; {if_absent}"),
+        io::ErrorKind::PermissionDenied => format!("{text}; {AS_ITS_OWNER}"),
+        _ => text,
+    }
+}
+
+/// What to do about a file that only another user may read.
+pub(super) const AS_ITS_OWNER: &str =
+    "run srvkeeper as the user that the file belongs to, or as root";
+
+/// Why a file gives no text.
+#[derive(Debug)]
+pub(super) enum TextError {
+    Read(io::Error),
+    /// The line of the first octet that does not belong there.
+    NotUtf8 {
+        line: usize,
+    },
+}
+
+/// What is wrong with such a line. It is not repeated: the file may be a key by mistake.
+pub(super) const NOT_UTF8: &str =
+    "is not UTF-8 (a letter of Latin-1, perhaps in a comment?); save the file as UTF-8";
+
+/// Reads a text.
+pub(super) fn read_text(file: &Path) -> Result<String, TextError> {
+    let octets = std::fs::read(file).map_err(TextError::Read)?;
+    String::from_utf8(octets).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().iter().take(valid);
+        TextError::NotUtf8 {
+            line: 1 + before.filter(|octet| **octet == b'\n').count(),
+        }
+    })
+}
+
 /// Why a file that should be private is not read. No variant repeats its content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrivateFileError {
-    #[error("cannot read {}: {source}", file.display())]
-    Read { file: PathBuf, source: io::Error },
+    #[error("{}", unreadable(file, source, if_absent))]
+    Read {
+        file: PathBuf,
+        source: io::Error,
+        /// What to do where there is no such file.
+        if_absent: &'static str,
+    },
     #[error("{} is not a regular file", .0.display())]
     NotRegular(PathBuf),
     #[error(
@@ -125,11 +170,15 @@ pub(super) enum PrivateFileError {
 }
 
 /// Reads a short text that only its owner may open; symbolic links are followed.
-pub(super) fn read_private(file: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
-    check_private(file)?;
+pub(super) fn read_private(
+    file: &Path,
+    if_absent: &'static str,
+) -> Result<Zeroizing<String>, PrivateFileError> {
+    check_private(file, if_absent)?;
     let failed = |source| PrivateFileError::Read {
         file: file.to_owned(),
         source,
+        if_absent,
     };
     let open = File::open(file).map_err(failed)?;
     // Again on the open file, which nobody can exchange.
@@ -150,12 +199,17 @@ pub(super) fn read_private(file: &Path) -> Result<Zeroizing<String>, PrivateFile
 /// Checks that a file is there and that only its owner may open it.
 ///
 /// Done before any opening, which would wait for a writer on a named pipe.
-pub(super) fn check_private(file: &Path) -> Result<(), PrivateFileError> {
+pub(super) fn check_private(
+    file: &Path,
+    if_absent: &'static str,
+) -> Result<Metadata, PrivateFileError> {
     let metadata = std::fs::metadata(file).map_err(|source| PrivateFileError::Read {
         file: file.to_owned(),
         source,
+        if_absent,
     })?;
-    check_metadata(file, &metadata)
+    check_metadata(file, &metadata)?;
+    Ok(metadata)
 }
 
 fn check_metadata(file: &Path, metadata: &Metadata) -> Result<(), PrivateFileError> {
@@ -202,11 +256,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for mode in [0o600, 0o400, 0o700] {
             let path = file(folder.path(), &format!("{mode:o}.key"), b"key", mode);
-            assert_eq!(*read_private(&path).unwrap(), "key");
+            assert_eq!(*read_private(&path, "make it").unwrap(), "key");
         }
         for mode in [0o640, 0o604, 0o620, 0o601, 0o644] {
             let path = file(folder.path(), &format!("{mode:o}.key"), b"key", mode);
-            let error = read_private(&path).unwrap_err().to_string();
+            let error = read_private(&path, "make it").unwrap_err().to_string();
             let command = format!("(mode {mode:04o}); run: chmod 600 {}", path.display());
             assert!(error.ends_with(&command), "{error}");
         }
@@ -222,33 +276,52 @@ mod tests {
             symlink(target, &path).unwrap();
             path
         };
-        assert!(read_private(&link("good", &private)).is_ok());
-        let bad = read_private(&link("bad", &open)).unwrap_err();
+        assert!(read_private(&link("good", &private), "make it").is_ok());
+        let bad = read_private(&link("bad", &open), "make it").unwrap_err();
         assert!(matches!(bad, PrivateFileError::Open { mode: 0o644, .. }));
-        let gone = read_private(&link("gone", Path::new("nowhere"))).unwrap_err();
-        assert!(matches!(gone, PrivateFileError::Read { .. }));
+        let gone = read_private(&link("gone", Path::new("nowhere")), "make it").unwrap_err();
+        let gone = gone.to_string();
+        assert!(gone.ends_with("(os error 2); make it"), "{gone}");
     }
 
     #[test]
     fn what_is_no_key_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let folder_itself = read_private(folder.path()).unwrap_err();
+        let folder_itself = read_private(folder.path(), "make it").unwrap_err();
         assert!(matches!(folder_itself, PrivateFileError::NotRegular(_)));
         let fits = file(folder.path(), "fits", &[b'#'; 64 * 1024], 0o600);
-        assert!(read_private(&fits).is_ok());
+        assert!(read_private(&fits, "make it").is_ok());
         let long = file(folder.path(), "long", &[b'#'; 64 * 1024 + 1], 0o600);
-        let error = read_private(&long).unwrap_err();
+        let error = read_private(&long, "make it").unwrap_err();
         assert!(
             error
                 .to_string()
                 .ends_with("is longer than 64 KiB: this is not a key file")
         );
         let binary = file(folder.path(), "binary", &[0xff, 0xfe], 0o600);
-        let error = read_private(&binary).unwrap_err();
+        let error = read_private(&binary, "make it").unwrap_err();
         assert!(
             error
                 .to_string()
                 .ends_with("is not text: this is not a key file")
+        );
+    }
+
+    #[test]
+    fn what_is_not_read_says_what_to_do() {
+        let told = |kind: io::ErrorKind| unreadable(Path::new("a.key"), &kind.into(), "make it");
+        assert_eq!(
+            told(io::ErrorKind::PermissionDenied),
+            "cannot read a.key: permission denied; run srvkeeper as the user that the file belongs \
+             to, or as root"
+        );
+        assert_eq!(
+            told(io::ErrorKind::NotFound),
+            "cannot read a.key: entity not found; make it"
+        );
+        assert_eq!(
+            told(io::ErrorKind::TimedOut),
+            "cannot read a.key: timed out"
         );
     }
 

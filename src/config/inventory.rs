@@ -110,6 +110,9 @@ fn checked_health(scope: &Scope<'_>, problems: &mut Problems) -> Health {
             problems,
         );
     }
+    if health.checks.contains(&Check::Exec) {
+        super::warn_of_program(scope, "command", problems);
+    }
     if health.timeout > health.interval {
         let (timeout, interval) = (
             duration::format(health.timeout),

@@ -125,7 +125,10 @@ fn tsig(section: &Section, folder: &Path, problems: &mut Problems) -> Option<Tsi
 }
 
 fn read_secret(file: PathBuf) -> Result<TsigSecret, TsigError> {
-    let text = files::read_private(&file)?;
+    let text = files::read_private(
+        &file,
+        "copy the server's key file there, or correct the path",
+    )?;
     keyfile::parse(&text).map_err(|source| TsigError::Content { file, source })
 }
 
@@ -155,8 +158,20 @@ fn gss(section: &Section, folder: &Path, problems: &mut Problems) -> Option<GssK
     let credentials = match (scope.text("keytab"), scope.text("ccache")) {
         (Some(keytab), _) => {
             let keytab = folder.join(keytab);
-            if let Err(error) = files::check_private(&keytab) {
-                section.error("keytab", error.to_string(), problems);
+            match files::check_private(
+                &keytab,
+                "copy the principal's keytab there, or correct the path",
+            ) {
+                Ok(metadata) if metadata.len() == 0 => {
+                    let text = format!(
+                        "{} is empty, so there is no key in it; make it anew: \
+                         docs/active-directory.md says how",
+                        keytab.display()
+                    );
+                    section.warning("keytab", text, problems);
+                }
+                Ok(_) => {}
+                Err(error) => section.error("keytab", error.to_string(), problems),
             }
             GssCredentials::Keytab(keytab)
         }
@@ -203,13 +218,14 @@ pub(super) fn http_token(
         return None;
     };
     let file = folder.join(file);
-    let text = match files::read_private(&file) {
-        Ok(text) => text,
-        Err(error) => {
-            section.error("http_token_file", error.to_string(), problems);
-            return None;
-        }
-    };
+    let text =
+        match files::read_private(&file, "make one: (umask 077; openssl rand -hex 32 > FILE)") {
+            Ok(text) => text,
+            Err(error) => {
+                section.error("http_token_file", error.to_string(), problems);
+                return None;
+            }
+        };
     let token = text.trim_end_matches(['\r', '\n']);
     if !TOKEN_LENGTH.contains(&token.len()) || !token.bytes().all(|octet| octet.is_ascii_graphic())
     {

@@ -15,6 +15,7 @@ mod files;
 mod inventory;
 pub mod keyfile;
 mod keys;
+mod programs;
 mod read;
 pub mod table;
 mod value;
@@ -28,8 +29,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use files::TextError;
 pub use files::shell_word;
-use read::{Document, Part, Problems, Section};
+use read::{Document, Part, Place, Problems, Scope, Section};
 use table::Table;
 
 pub use crate::model::{GssCredentials, GssKey};
@@ -165,7 +167,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {} (--config FILE names another)", file.display())]
+    #[error("cannot read the configuration {} ({})", file.display(), next_step(source))]
     Read {
         /// The file.
         file: PathBuf,
@@ -178,6 +180,14 @@ pub enum ConfigError {
     Invalid(Vec<Problem>),
 }
 
+fn next_step(error: &std::io::Error) -> &'static str {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        files::AS_ITS_OWNER
+    } else {
+        "--config FILE names another"
+    }
+}
+
 fn count(problems: usize) -> String {
     match problems {
         1 => "1 problem".to_owned(),
@@ -187,9 +197,17 @@ fn count(problems: usize) -> String {
 
 /// Reads and checks the configuration with all it names: includes, key files, lists of zones.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
-        file: file.to_owned(),
-        source,
+    let text = files::read_text(file).map_err(|error| match error {
+        TextError::Read(source) => ConfigError::Read {
+            file: file.to_owned(),
+            source,
+        },
+        TextError::NotUtf8 { line } => ConfigError::Invalid(vec![Problem {
+            file: file.to_owned(),
+            line,
+            key: String::new(),
+            text: files::NOT_UTF8.to_owned(),
+        }]),
     })?;
     let mut problems = Problems::default();
     let config = assemble(file, &text, &mut problems);
@@ -277,6 +295,9 @@ fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
     let scope = section.scope();
     let http = scope.addresses("http").first().copied();
     let http_token = keys::http_token(section, folder, http, problems);
+    for hook in ["on_change", "on_alert"] {
+        warn_of_program(&scope, hook, problems);
+    }
     Daemon {
         mode: scope.word("mode").unwrap_or(Mode::Audit),
         state_dir: state_dir_of(section, folder),
@@ -285,6 +306,16 @@ fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
         http_token,
         on_change: scope.texts("on_change"),
         on_alert: scope.texts("on_alert"),
+    }
+}
+
+/// Warns when the program of a command cannot be started; it may yet be installed.
+fn warn_of_program(scope: &Scope<'_>, key: &str, problems: &mut Problems) {
+    let path = std::env::var_os("PATH");
+    if let (Some(section), [program, ..]) = (scope.origin(key), scope.items(key))
+        && let Some(text) = programs::obstacle(&program.text, path.as_deref())
+    {
+        section.warning(key, text, problems);
     }
 }
 
@@ -303,16 +334,24 @@ fn include(top: &Section, main: &Path, document: &mut Document, problems: &mut P
             complete = false;
             continue;
         }
-        match std::fs::read_to_string(&file.path) {
+        match files::read_text(&file.path) {
             Ok(text) => {
-                document.append(Document::read(&file.path, &text, Part::Included, problems))
+                document.append(Document::read(&file.path, &text, Part::Included, problems));
+                continue;
             }
-            Err(error) => {
-                let text = format!("cannot read {}: {error}", file.path.display());
+            Err(TextError::NotUtf8 { line }) => {
+                let place = Place {
+                    file: file.path.as_path().into(),
+                    line,
+                };
+                problems.error(&place, "", files::NOT_UTF8);
+            }
+            Err(TextError::Read(error)) => {
+                let text = files::unreadable(&file.path, &error, "write it, or narrow the pattern");
                 top.item_error("include", file.item, text, problems);
-                complete = false;
             }
         }
+        complete = false;
     }
     complete
 }

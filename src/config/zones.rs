@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Server;
+use super::files::{self, TextError};
 use super::inventory::shown;
 use super::keys::Keys;
 use super::read::{Place, Problems, Scope, Section};
@@ -48,7 +49,9 @@ impl Zones<'_> {
             let expect = scope.word("expect").unwrap_or(Expect::Hosts);
             let hosts = shared.list(self.hosts_of(section, expect, &named, problems));
             let servers = shared.list(self.servers_of(section, problems));
-            let policy = shared.policy(policy(&scope, section, expect, problems));
+            let policy = policy(&scope, section, expect, problems);
+            self.warn_of_min_hosts(section, policy.min_hosts, &hosts, problems);
+            let policy = shared.policy(policy);
             let key: Option<Arc<str>> = self.key_of(section, problems).map(Arc::from);
             let ttl = scope.integer("ttl");
             let standby_below = scope.integer("standby_below");
@@ -142,14 +145,19 @@ impl Zones<'_> {
 
     fn names_of_file(&self, section: &Section, file: &str, problems: &mut Problems) -> Vec<Named> {
         let file = self.folder.join(file);
-        let text = match std::fs::read_to_string(&file) {
+        let text = match files::read_text(&file) {
             Ok(text) => text,
-            Err(error) => {
-                section.error(
-                    "names_file",
-                    format!("cannot read {}: {error}", file.display()),
-                    problems,
-                );
+            Err(TextError::NotUtf8 { line }) => {
+                let place = Place {
+                    file: file.as_path().into(),
+                    line,
+                };
+                problems.error(&place, section.label("names_file"), files::NOT_UTF8);
+                return Vec::new();
+            }
+            Err(TextError::Read(error)) => {
+                let text = files::unreadable(&file, &error, "write it, or correct the path");
+                section.error("names_file", text, problems);
                 return Vec::new();
             }
         };
@@ -224,6 +232,36 @@ impl Zones<'_> {
             section.error("groups", text, problems);
         }
         hosts
+    }
+
+    /// Every run would end as held.
+    fn warn_of_min_hosts(
+        &self,
+        section: &Section,
+        min_hosts: u32,
+        hosts: &[usize],
+        problems: &mut Problems,
+    ) {
+        let at_most = hosts
+            .iter()
+            .filter_map(|index| self.hosts.get(*index))
+            .filter(|host| host.role != Role::Retired)
+            .count();
+        // Without any host there is an error already.
+        if at_most == 0 || usize::try_from(min_hosts).is_ok_and(|wanted| wanted <= at_most) {
+            return;
+        }
+        let text = format!(
+            "min_hosts = {min_hosts} is more than the hosts that the zone can have ({at_most}, \
+             standbys included): no host is ever removed, and every run ends with exit status 3; \
+             lower it here, or add hosts"
+        );
+        let at = if section.has("min_hosts") {
+            "min_hosts"
+        } else {
+            zone_key(section)
+        };
+        section.warning(at, text, problems);
     }
 
     fn unknown_group(&self, group: &str) -> String {
@@ -304,11 +342,15 @@ impl Zones<'_> {
 
 /// The key under which a zone's name stands.
 fn zone_label(section: &Section) -> String {
-    section.label(if section.has("names_file") {
+    section.label(zone_key(section))
+}
+
+fn zone_key(section: &Section) -> &'static str {
+    if section.has("names_file") {
         "names_file"
     } else {
         "name"
-    })
+    }
 }
 
 /// Two zones with one owner are an error, at the one that stands later.
