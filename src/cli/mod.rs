@@ -25,6 +25,7 @@ mod rollback;
 mod run;
 mod setup;
 mod status;
+mod understood;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -602,7 +603,7 @@ fn dispatch(cli: &Cli, bars: &Bars) -> Result<End, Failure> {
     let config = || load(configured);
     let state_dir = || state_dir(configured);
     match &cli.command {
-        Command::Check => check::run(&config()?).map(End::from),
+        Command::Check => check::run(&config()?, cli.verbose > 0).map(End::from),
         Command::Plan(arguments) => plan::run(&config()?, arguments, bars),
         Command::Apply(arguments) => apply::run(&config()?, arguments, bars).map(End::from),
         Command::Run(arguments) => run::run(config()?, arguments, bars),

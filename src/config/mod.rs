@@ -33,6 +33,7 @@ use files::TextError;
 pub use files::shell_word;
 use read::{Document, Part, Place, Problems, Scope, Section};
 use table::Table;
+pub use value::word_of;
 
 pub use crate::model::{GssCredentials, GssKey};
 use crate::model::{Health, Host, TsigSecret, Zone};

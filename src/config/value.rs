@@ -43,13 +43,21 @@ pub(super) struct Fault {
 }
 
 /// An enumeration with the words that the configuration has for it.
-pub(super) trait Word: Copy + 'static {
+pub trait Word: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
 /// The words of an enumeration.
 pub(super) fn words<W: Word>() -> Vec<&'static str> {
     W::WORDS.iter().map(|(word, _)| *word).collect()
+}
+
+/// The word that the configuration has for a value.
+pub fn word_of<W: Word + PartialEq>(value: W) -> &'static str {
+    W::WORDS
+        .iter()
+        .find(|(_word, known)| *known == value)
+        .map_or("", |(word, _known)| word)
 }
 
 impl Word for Mode {

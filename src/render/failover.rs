@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use super::lines::{Layout, fold};
+use super::lines::{Layout, fold, shortened};
 use crate::model::{Host, Name, Override, Verdict};
 
 /// Under a point its further lines are so far indented.
 const INDENT: usize = 4;
+
+/// Zones that are named before the others are only counted.
+const SHOWN: usize = 5;
 
 /// What became of a failover, as far as plans and overrides tell.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +48,7 @@ pub fn end(failover: &Failover<'_>, layout: Layout) -> String {
             "{} stays published in {}: a guard held its removal, see above. The override stands, \
              so the first run that the guard lets removes it.",
             failover.from.name(),
-            names(failover.still_published)
+            shortened(failover.still_published, SHOWN)
         ));
     }
     if !failover.is_complete {
@@ -68,7 +71,7 @@ pub fn end(failover: &Failover<'_>, layout: Layout) -> String {
             "{} is in no group of {}, so it is not published there; add the group, or publish \
              another host.",
             to.name(),
-            names(failover.without_replacement)
+            shortened(failover.without_replacement, SHOWN)
         ));
     }
     lines.out
@@ -143,20 +146,6 @@ fn endpoint(host: Option<&Host>) -> String {
 fn host_name(host: &Host) -> String {
     let name = host.name().to_string();
     name.strip_suffix('.').unwrap_or(&name).to_owned()
-}
-
-fn names(names: &[Name]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = String::new();
-    for name in names.iter().take(SHOWN) {
-        let comma = if text.is_empty() { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{name}");
-    }
-    if let Some(more) = names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ = write!(text, " and {more} more");
-    }
-    text
 }
 
 struct Lines {

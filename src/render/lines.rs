@@ -3,7 +3,7 @@
 //! Text, Markdown and HTML print the same sections; scripts take single lines for their comments.
 //! Texts come from the network and from programs: [`one_line`] is the way in for each of them.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use super::causes::{self, by_cause};
 use crate::model::{Change, ChangeKind, Name, State};
@@ -468,6 +468,16 @@ pub(super) fn one_line(text: &str) -> String {
 
 pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
+}
+
+/// `a, b and 3 more`.
+pub fn shortened(names: &[impl fmt::Display], shown: usize) -> String {
+    let listed: Vec<String> = names.iter().take(shown).map(ToString::to_string).collect();
+    let listed = listed.join(", ");
+    match names.len().saturating_sub(shown) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
 }
 
 /// `1 zone`, `2 zones`.

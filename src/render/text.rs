@@ -9,7 +9,7 @@ use crate::plan::{Plan, PlannedHost, ZoneError, ZonePlan};
 
 use super::causes::{self, by_cause};
 use super::lines::{self, Line, Section, Tone, fold};
-pub use super::lines::{Layout, counted};
+pub use super::lines::{Layout, counted, shortened};
 
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 pub(super) const RED: Style = AnsiColor::Red.on_default();
@@ -52,6 +52,19 @@ pub fn host(host: &PlannedHost, layout: Layout) -> String {
     let mut out = String::new();
     hosts(&mut out, std::slice::from_ref(host), layout);
     out.trim_end().to_owned() + "\n"
+}
+
+/// A text so far indented; what does not fit its line goes on further to the right.
+pub fn hanging(text: &str, indent: usize, layout: Layout) -> String {
+    let mut out = String::new();
+    for (piece, number) in fold(text, layout.width.saturating_sub(indent + INDENT))
+        .iter()
+        .zip(0..)
+    {
+        let indent = if number == 0 { indent } else { indent + INDENT };
+        line(&mut out, &format!("{:indent$}{piece}", ""));
+    }
+    out
 }
 
 /// The zones that an interruption left, in few lines.
