@@ -218,7 +218,10 @@ impl Diagnosis {
 /// Says what the evidence means.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let servers = evidence.servers.iter().map(servers::section);
-    let targets = evidence.targets.iter().map(targets::section);
+    let targets = evidence
+        .targets
+        .iter()
+        .map(|target| targets::section(target, &evidence.zones));
     let zones = evidence
         .zones
         .iter()

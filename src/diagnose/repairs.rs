@@ -477,6 +477,49 @@ pub(super) fn unreadable(
     }
 }
 
+/// Deletes the records with this target by hand, and no others: `foreign = "remove"` would take every
+/// foreign record along.
+pub(super) fn deletion(target: &Name, zones: &[ZoneEvidence]) -> Option<Repair> {
+    const SHOWN: usize = 5;
+    let scripts: Vec<Vec<String>> = zones
+        .iter()
+        .filter_map(|zone| deletion_in(target, zone))
+        .collect();
+    let mut lines: Vec<String> = scripts.iter().take(SHOWN).flatten().cloned().collect();
+    if let Some(more) = scripts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("; and likewise in {more} more zones"));
+    }
+    (!lines.is_empty()).then(|| {
+        Repair::new(
+            Place::Zone,
+            "delete the record by hand; these lines are for `nsupdate -v -k KEYFILE` (with Kerberos \
+             `nsupdate -v -g`), and take no other record along",
+            lines,
+        )
+    })
+}
+
+fn deletion_in(target: &Name, zone: &ZoneEvidence) -> Option<Vec<String>> {
+    let (_reading, observed) = zone.first()?;
+    let deletions: Vec<String> = observed
+        .records
+        .iter()
+        .filter(|record| record.target == *target)
+        .map(|record| format!("update delete {} IN SRV {record}", zone.owner))
+        .collect();
+    if deletions.is_empty() {
+        return None;
+    }
+    let server = observed.server;
+    let mut lines = vec![
+        format!("server {} {}", server.ip(), server.port()),
+        format!("zone {}", observed.update_zone),
+    ];
+    lines.extend(deletions);
+    lines.push("send".to_owned());
+    Some(lines)
+}
+
 /// Has a secondary fetch the zone.
 pub(super) fn transfer(update_zone: &Name) -> Vec<Repair> {
     let zone = bare(update_zone);

@@ -1,7 +1,7 @@
 //! One host: its name must lead to it, and must be no alias.
 
-use super::evidence::TargetEvidence;
-use super::repairs::{Place, Repair};
+use super::evidence::{TargetEvidence, ZoneEvidence};
+use super::repairs::{self, Place, Repair};
 use super::{Check, Finding, Level, Section, Subject};
 use crate::model::Name;
 
@@ -13,8 +13,8 @@ const AZURE_DOMAINS: [&str; 3] = [
     "core.chinacloudapi.cn.",
 ];
 
-pub(super) fn section(target: &TargetEvidence) -> Section {
-    let mut findings: Vec<Finding> = [none_at_all(target), azure(target), alias(target)]
+pub(super) fn section(target: &TargetEvidence, zones: &[ZoneEvidence]) -> Section {
+    let mut findings: Vec<Finding> = [none_at_all(target, zones), azure(target), alias(target)]
         .into_iter()
         .flatten()
         .collect();
@@ -31,17 +31,13 @@ fn finding(level: Level, text: impl Into<String>) -> Finding {
     Finding::new(Check::Target, level, text)
 }
 
-fn none_at_all(target: &TargetEvidence) -> Option<Finding> {
+fn none_at_all(target: &TargetEvidence, zones: &[ZoneEvidence]) -> Option<Finding> {
     target.name.is_root().then(|| {
         finding(
             Level::Failure,
             "the target \".\" says that the service is decidedly not available (RFC 2782), to every client",
         )
-        .repaired_by([Repair::new(
-            Place::Srvkeeper,
-            "have it removed as a foreign record, or delete it by hand",
-            ["[policy]", "foreign = \"remove\""],
-        )])
+        .repaired_by(repairs::deletion(&target.name, zones))
     })
 }
 

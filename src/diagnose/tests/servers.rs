@@ -180,14 +180,52 @@ fn a_target_leads_to_its_host() {
             "decidedly not available",
         ),
     ] {
-        let section = targets::section(&evidence);
+        let section = targets::section(&evidence, &[]);
         assert_eq!(section.findings.len(), 1, "{section:#?}");
         assert_eq!(section.level(), level, "{section:#?}");
         assert!(section.findings[0].text.contains(words), "{section:#?}");
     }
     let mut alias = target(kms1, there(), None, 1);
     alias.alias = Some(name("host7.corp.example."));
-    assert_eq!(targets::section(&alias).level(), Level::Failure);
+    assert_eq!(targets::section(&alias, &[]).level(), Level::Failure);
+}
+
+#[test]
+fn a_target_that_denies_the_service_is_deleted_by_hand_and_takes_no_other_record_along() {
+    let denying = |owner: &str| {
+        let mut zone = zone();
+        zone.owner = name(owner);
+        let mut reading = reading();
+        reading.observed = Ok(observed(
+            7,
+            &["kms1.corp.example.", "foreign.example.", "."],
+        ));
+        zone.readings = Ok(vec![reading]);
+        zone
+    };
+    let target = TargetEvidence {
+        name: Name::root(),
+        addresses: Ok(Vec::new()),
+        alias: None,
+        inventory: None,
+        published: 1,
+    };
+    let finding = |zones: &[ZoneEvidence]| targets::section(&target, zones).findings[0].clone();
+
+    let found = finding(&[zone(), denying(OWNER)]);
+    assert_eq!(places(&found), ["zone"]);
+    assert_eq!(
+        lines(&found),
+        "server 10.0.0.53 53\n\
+         zone corp.example.\n\
+         update delete _vlmcs._tcp.corp.example. IN SRV 0 0 1688 .\n\
+         send"
+    );
+
+    let many: Vec<ZoneEvidence> = (1..=7).map(|n| denying(&format!("z{n}."))).collect();
+    let lines = lines(&finding(&many));
+    assert_eq!(lines.matches("send").count(), 5);
+    assert!(lines.ends_with("; and likewise in 2 more zones"), "{lines}");
 }
 
 #[test]
@@ -201,13 +239,16 @@ fn azures_own_kms_is_known_in_each_cloud() {
         ("xkms.core.windows.net.", false),
         ("core.windows.net.", false),
     ] {
-        let section = targets::section(&TargetEvidence {
-            name: name(text),
-            addresses: Ok(vec!["10.0.1.11".parse().unwrap()]),
-            alias: None,
-            inventory: None,
-            published: 1,
-        });
+        let section = targets::section(
+            &TargetEvidence {
+                name: name(text),
+                addresses: Ok(vec!["10.0.1.11".parse().unwrap()]),
+                alias: None,
+                inventory: None,
+                published: 1,
+            },
+            &[],
+        );
         assert_eq!(section.level() == Level::Warning, is_azure, "{text}");
     }
 }
