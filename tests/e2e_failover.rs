@@ -186,6 +186,34 @@ fn a_zone_that_fails_leaves_the_overrides_and_a_rerun_completes() {
     assert_eq!(setting.serials(), serials);
 }
 
+#[test]
+fn a_rerun_says_what_its_overrides_take_the_place_of() {
+    let setting = Setting::new();
+    let site = setting.site();
+    let first = failover(&["--for", "1h", "--reason", "disk failed", "--yes"]);
+    let run = site.run_in(&ALICE, &first);
+    run.expect(0);
+    assert!(!run.stdout.contains("Before, it was"), "{run}");
+
+    let said = |arguments: &[&str], status: i32| {
+        let run = site.run(&failover(arguments));
+        run.expect(status);
+        run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (arguments, words) in [
+        (&["--dry-run"][..], "That would take the place of forced"),
+        (&["--yes"], "Before, it was forced"),
+    ] {
+        let text = said(arguments, 0);
+        assert!(text.contains(words), "{text}");
+        assert_eq!(
+            text.matches("by alice: \"disk failed\".").count(),
+            2,
+            "{text}"
+        );
+    }
+}
+
 #[cfg(feature = "fault-points")]
 #[test]
 fn a_crash_leaves_the_overrides_and_a_rerun_completes() {

@@ -251,6 +251,9 @@ impl Failover<'_> {
         let context = self.context(&recalled, &verdicts);
         let (plan, indexes) = self.plan(context).await;
         edge::data(&render::text::plan(&plan, edge::layout()));
+        if !yes {
+            edge::data(&self.intended(&before));
+        }
         let digest = plan::digest(&plan);
         let still_published = zones_that_keep(&plan, self.from);
 
@@ -289,7 +292,7 @@ impl Failover<'_> {
                     .await;
                 // The overrides stand, however it ended.
                 let status = *result.as_ref().unwrap_or(&ExitStatus::Failed);
-                edge::data(&self.end(&still_published, status));
+                edge::data(&self.end(&before, &still_published, status));
                 result
             });
         Ok(applied.await?)
@@ -299,9 +302,7 @@ impl Failover<'_> {
     async fn dry_run(&self, recalled: &Recalled) -> ExitStatus {
         let plan = self.plan_only(recalled).await;
         edge::data(&render::text::plan(&plan, edge::layout()));
-        for word in self.overrides {
-            edge::data(&format!("{} would be {word}.\n", word.host));
-        }
+        edge::data(&self.intended(&recalled.overrides));
         super::plan::status(&plan, false)
     }
 
@@ -355,7 +356,11 @@ impl Failover<'_> {
         }
     }
 
-    fn end(&self, still_published: &[Name], status: ExitStatus) -> String {
+    fn intended(&self, before: &[Override]) -> String {
+        render::failover::intended(self.overrides, before, edge::layout())
+    }
+
+    fn end(&self, before: &[Override], still_published: &[Name], status: ExitStatus) -> String {
         let without_replacement: Vec<Name> = self
             .to
             .into_iter()
@@ -369,6 +374,7 @@ impl Failover<'_> {
             from: self.from,
             to: self.to,
             overrides: self.overrides,
+            before,
             is_kms: is_kms(self.config, self.from),
             still_published,
             without_replacement: &without_replacement,

@@ -20,6 +20,8 @@ pub struct Failover<'a> {
     pub to: Option<&'a Host>,
     /// What was stored.
     pub overrides: &'a [Override],
+    /// What held before, of these hosts and others.
+    pub before: &'a [Override],
     /// True when the records are those of KMS, whose clients `slmgr` configures.
     pub is_kms: bool,
     /// Zones that had to keep the host withdrawn.
@@ -38,6 +40,9 @@ pub fn end(failover: &Failover<'_>, layout: Layout) -> String {
     };
     for word in failover.overrides {
         lines.paragraph(&format!("{} is {word}.", word.host));
+        if let Some(former) = former(word, failover.before) {
+            lines.paragraph(&format!("Before, it was {former}."));
+        }
     }
     lines.paragraph("This holds through every later run. To end it earlier:");
     for word in failover.overrides {
@@ -75,6 +80,26 @@ pub fn end(failover: &Failover<'_>, layout: Layout) -> String {
         ));
     }
     lines.out
+}
+
+/// What would be stored, and what that would take the place of.
+pub fn intended(overrides: &[Override], before: &[Override], layout: Layout) -> String {
+    let mut lines = Lines {
+        layout,
+        out: String::new(),
+    };
+    for word in overrides {
+        lines.paragraph(&format!("{} would be {word}.", word.host));
+        if let Some(former) = former(word, before) {
+            lines.paragraph(&format!("That would take the place of {former}."));
+        }
+    }
+    lines.out
+}
+
+/// The override of the same host that a new one takes the place of, its end and reason included.
+fn former<'a>(word: &Override, before: &'a [Override]) -> Option<&'a Override> {
+    before.iter().find(|former| former.host == word.host)
 }
 
 fn kms(lines: &mut Lines, failover: &Failover<'_>) {
@@ -248,6 +273,7 @@ mod tests {
             from: &from,
             to: Some(&to),
             overrides: &overrides,
+            before: &[],
             is_kms: true,
             still_published: &[],
             without_replacement: &[name("far.example.")],
@@ -284,6 +310,7 @@ What remains to do by hand:
             from: &from,
             to: None,
             overrides: &overrides,
+            before: &[],
             is_kms: false,
             still_published: &zones,
             without_replacement: &[],
@@ -304,6 +331,43 @@ What remains to do by hand:
             assert!(text.contains(expected), "{text}");
         }
         assert!(!text.contains("slmgr"), "{text}");
+    }
+
+    #[test]
+    fn what_an_override_takes_the_place_of_is_told() {
+        let from = host("kms1.example.");
+        let mut again = word("kms1.example.", OverrideState::Down);
+        again.reason = None;
+        let former = [
+            word("kms7.example.", OverrideState::Up),
+            word("kms1.example.", OverrideState::Down),
+        ];
+        let overrides = [again];
+        assert_eq!(
+            intended(&overrides, &former, LAYOUT),
+            "\
+kms1.example. would be forced down until 1970-01-01T04:00:00Z by alice.
+That would take the place of forced down until 1970-01-01T04:00:00Z by alice:
+\"disk failed\".
+"
+        );
+        let failover = Failover {
+            from: &from,
+            to: None,
+            overrides: &overrides,
+            before: &former,
+            is_kms: false,
+            still_published: &[],
+            without_replacement: &[],
+            is_complete: true,
+        };
+        let expected = "
+kms1.example. is forced down until 1970-01-01T04:00:00Z by alice.
+Before, it was forced down until 1970-01-01T04:00:00Z by alice: \"disk failed\".
+This holds";
+        assert!(end(&failover, LAYOUT).starts_with(expected));
+        // Nothing was replaced: nothing is said of it.
+        assert!(!intended(&overrides, &former[..1], LAYOUT).contains("place"));
     }
 
     #[test]
