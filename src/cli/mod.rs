@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -243,7 +244,7 @@ struct PlanArgs {
     format: Option<PlanFormat>,
 
     /// Write the plan to FILE, whole or not at all, and nothing to stdout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output::file))]
     out: Option<PathBuf>,
 
     /// Count foreign and contested records as pending changes

@@ -14,6 +14,49 @@ pub(super) struct OutputError {
     source: io::Error,
 }
 
+/// The file that an argument names, unless it is one of the process's own streams.
+///
+/// `/dev/stdout` leads to the file that a shell has redirected stdout to, which others write to, too:
+/// replacing it would take away what stands in it.
+pub(super) fn file(path: PathBuf) -> Result<PathBuf, String> {
+    const ADVICE: &str = "leave --out away: the plan goes to stdout then (with --format json in the \
+                          form that --out has)";
+    if path.as_os_str() == "-" {
+        return Err(format!(
+            "for stdout {ADVICE}; a file of this name is called ./-"
+        ));
+    }
+    if is_stream(&path) {
+        return Err(format!("it is an open stream and no file; {ADVICE}"));
+    }
+    Ok(path)
+}
+
+/// True when the path leads through the kernel's list of a process's open files.
+fn is_stream(path: &Path) -> bool {
+    // As many links as the kernel follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _link in 0..MOST_LINKS {
+        let folder = match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+            Some(folder) => folder,
+            None => return false,
+        };
+        let Ok(folder) = folder.canonicalize() else {
+            return false;
+        };
+        if folder.starts_with("/proc") && folder.ends_with("fd") {
+            return true;
+        }
+        match fs::read_link(&path) {
+            Ok(target) => path = folder.join(target),
+            Err(_no_link) => return false,
+        }
+    }
+    false
+}
+
 /// Writes a file so that a reader sees the old one or the whole new one, whatever happens.
 ///
 /// The new one is written beside it under another name, and then renamed. A symbolic link stays
@@ -105,6 +148,30 @@ mod tests {
         replace(&link, |out| out.write_all(b"new")).unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn streams_of_the_process_are_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/stdout", &link).unwrap();
+        let link = link.to_str().unwrap();
+        for path in [
+            "-",
+            "/dev/stdout",
+            "/dev/stderr",
+            "/dev/fd/1",
+            "/proc/self/fd/1",
+            link,
+        ] {
+            let refused = file(PathBuf::from(path)).unwrap_err();
+            assert!(refused.contains("leave --out away"), "{path}: {refused}");
+        }
+        let plan = folder.path().join("plan.json");
+        std::os::unix::fs::symlink("elsewhere", &plan).unwrap();
+        for path in ["./-", "plan.json", "/no/such/fd/1", plan.to_str().unwrap()] {
+            assert_eq!(file(PathBuf::from(path)).unwrap(), Path::new(path));
+        }
     }
 
     #[test]
