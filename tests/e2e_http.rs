@@ -151,6 +151,11 @@ fn a_bad_request_gets_a_proper_answer_and_the_next_one_its_own() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    let told = http.get("/api/v1/history?page=1").json()["error"].clone();
+    assert_eq!(
+        told,
+        "there is no parameter page here; known are zone, before, limit"
+    );
     assert_eq!(http.get("/healthz").status, 200);
     stop(daemon);
 }

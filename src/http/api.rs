@@ -5,20 +5,20 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::stream;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use super::answer::{Refusal, json, typed};
+use super::question::{Asked, Question, wrong};
 use super::router::Shared;
 use super::stream::body;
 use crate::exit::chain;
-use crate::model::{ChangeId, Name};
+use crate::model::ChangeId;
 use crate::render::{self, text::Layout};
 use crate::status::{Order, Selection, Status, ZoneState, select};
 use crate::store::{HistoryQuery, Store};
@@ -38,7 +38,6 @@ const USUAL_CHANGES: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
 
 type Answer = Result<Response<Body>, Refusal>;
-type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// `/healthz`: something answers.
 pub(super) async fn alive() -> Response<Body> {
@@ -91,41 +90,32 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response<Body>
     )
 }
 
-/// The question to `/api/v1/status`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StatusQuery {
-    zone: Option<String>,
-    search: Option<String>,
-    problems: Option<String>,
-    state: Option<String>,
-    sort: Option<String>,
-    page: Option<usize>,
-    per_page: Option<usize>,
-    format: Option<String>,
-    width: Option<usize>,
-    color: Option<String>,
-    unicode: Option<String>,
-}
+/// The parameters of `/api/v1/status`.
+const STATUS_PARAMETERS: [&str; 11] = [
+    "zone", "search", "problems", "state", "sort", "page", "per_page", "format", "width", "color",
+    "unicode",
+];
 
 /// `/api/v1/status`: everything that is known.
-pub(super) async fn status(State(shared): State<Arc<Shared>>, asked: Asked<StatusQuery>) -> Answer {
-    let Query(query) = asked.map_err(bad)?;
-    let selection = query.selection()?;
+pub(super) async fn status(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
+    let question = Question::read(asked, &STATUS_PARAMETERS)?;
+    let selection = selection(&question)?;
     let (status, now) = (shared.newest(), Timestamp::now());
     let page = select(&status, &selection);
-    match query.format.as_deref() {
+    match question.text("format") {
         None | Some("json") => {
             let pieces = render::status::json(&status, page, now).map_err(internal)?;
             Ok(json(in_pieces(pieces)))
         }
         Some("text") => {
             let layout = Layout {
-                width: query.width.unwrap_or(80).clamp(40, 400),
-                unicode: yes("unicode", query.unicode.as_deref(), true)?,
+                width: question
+                    .number("width", "a number of columns, 40 to 400")?
+                    .map_or(80, |width: usize| width.clamp(40, 400)),
+                unicode: question.yes("unicode", true)?,
             };
             let styled = render::status_text::text(&status, &page, now, layout);
-            let written = if yes("color", query.color.as_deref(), false)? {
+            let written = if question.yes("color", false)? {
                 styled
             } else {
                 anstream::adapter::strip_str(&styled).to_string()
@@ -136,40 +126,29 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>, asked: Asked<Statu
     }
 }
 
-impl StatusQuery {
-    fn selection(&self) -> Result<Selection, Refusal> {
-        let state = |word: &str| {
-            ZoneState::parse(word).ok_or_else(|| wrong("state", "the state of a zone"))
-        };
-        let order = |word: &str| {
-            Order::parse(word).ok_or_else(|| wrong("sort", "problems, name or changed"))
-        };
-        let zone = self.zone.as_deref().map(zone).transpose()?;
-        Ok(Selection {
-            search: self.search.as_deref().map(str::to_lowercase),
-            zone: zone.map(|zone| zone.to_string().to_lowercase()),
-            problems: yes("problems", self.problems.as_deref(), false)?,
-            state: self.state.as_deref().map(state).transpose()?,
-            order: self
-                .sort
-                .as_deref()
-                .map(order)
-                .transpose()?
-                .unwrap_or_default(),
-            page: at_least_one("page", self.page)?.unwrap_or(1),
-            per_page: at_least_one("per_page", self.per_page)?,
-        })
-    }
+/// Which zones are asked for, and in which order.
+fn selection(question: &Question) -> Result<Selection, Refusal> {
+    let state =
+        |word: &str| ZoneState::parse(word).ok_or_else(|| wrong("state", "the state of a zone"));
+    let order =
+        |word: &str| Order::parse(word).ok_or_else(|| wrong("sort", "problems, name or changed"));
+    Ok(Selection {
+        search: question.text("search").map(str::to_lowercase),
+        zone: question.zone()?.map(|zone| zone.to_string().to_lowercase()),
+        problems: question.yes("problems", false)?,
+        state: question.text("state").map(state).transpose()?,
+        order: question
+            .text("sort")
+            .map(order)
+            .transpose()?
+            .unwrap_or_default(),
+        page: question.at_least_one("page")?.unwrap_or(1),
+        per_page: question.at_least_one("per_page")?,
+    })
 }
 
-/// The question to `/api/v1/plan`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PlanQuery {
-    format: Option<String>,
-    page: Option<usize>,
-    per_page: Option<usize>,
-}
+/// The parameters of `/api/v1/plan`.
+const PLAN_PARAMETERS: [&str; 3] = ["format", "page", "per_page"];
 
 /// The plan in JSON, of one generation of the status, as of one look at a zone: it says when that was.
 #[derive(Debug)]
@@ -180,13 +159,14 @@ pub(super) struct KeptPlan {
 }
 
 /// `/api/v1/plan`: what the daemon would change, as `plan --format json` has it, or line by line.
-pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked<PlanQuery>) -> Answer {
-    let Query(query) = asked.map_err(bad)?;
-    match query.format.as_deref() {
-        None | Some("json") if query.page.is_some() || query.per_page.is_some() => {
-            Err(wrong("page", "used with format=lines only"))
-        }
-        None | Some("json") => {
+pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
+    let question = Question::read(asked, &PLAN_PARAMETERS)?;
+    let paged = ["page", "per_page"]
+        .into_iter()
+        .find(|key| question.text(key).is_some());
+    match (question.text("format"), paged) {
+        (None | Some("json"), Some(key)) => Err(wrong(key, "used with format=lines only")),
+        (None | Some("json"), None) => {
             let place = Arc::clone(&shared.plans).try_acquire_owned();
             let place = place.map_err(|_full| {
                 let text = "too many read a plan; ask again later";
@@ -211,42 +191,34 @@ pub(super) async fn plan(State(shared): State<Arc<Shared>>, asked: Asked<PlanQue
             });
             Ok(json(held(written, place)))
         }
-        Some("lines") => {
-            let page = at_least_one("page", query.page)?.unwrap_or(1);
-            let per_page = at_least_one("per_page", query.per_page)?
-                .unwrap_or(100)
-                .min(1000);
+        (Some("lines"), _) => {
+            let page = question.at_least_one("page")?.unwrap_or(1);
+            let per_page = question.at_least_one("per_page")?.unwrap_or(100).min(1000);
             let written = render::plan_lines::json(&shared.newest(), page, per_page);
             Ok(json(text(written.map_err(internal)?)))
         }
-        Some(_) => Err(wrong("format", "json or lines")),
+        (Some(_), _) => Err(wrong("format", "json or lines")),
     }
 }
 
-/// The question to `/api/v1/history`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HistoryAsked {
-    zone: Option<String>,
-    before: Option<i64>,
-    limit: Option<u32>,
-}
+/// The parameters of `/api/v1/history`.
+const HISTORY_PARAMETERS: [&str; 3] = ["zone", "before", "limit"];
 
 /// `/api/v1/history`: what was changed, the newest first.
-pub(super) async fn history(
-    State(shared): State<Arc<Shared>>,
-    asked: Asked<HistoryAsked>,
-) -> Answer {
-    let Query(asked) = asked.map_err(bad)?;
-    let limit = match asked.limit {
+pub(super) async fn history(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
+    let question = Question::read(asked, &HISTORY_PARAMETERS)?;
+    let expected = format!("a whole number from 1 to {MOST_CHANGES}");
+    let limit = match question.number("limit", &expected)? {
         None => USUAL_CHANGES,
         Some(limit) => NonZeroU32::new(limit)
             .filter(|limit| limit.get() <= MOST_CHANGES)
-            .ok_or_else(|| wrong("limit", "from 1 to 200"))?,
+            .ok_or_else(|| wrong("limit", &expected))?,
     };
     let query = HistoryQuery {
-        zone: asked.zone.as_deref().map(zone).transpose()?,
-        before: asked.before.map(ChangeId),
+        zone: question.zone()?,
+        before: question
+            .number("before", "the number of a change")?
+            .map(ChangeId),
         limit,
     };
     let state_dir = shared.state_dir.clone();
@@ -303,34 +275,6 @@ fn text(mut line: String) -> Body {
     Body::from(line)
 }
 
-fn yes(key: &str, value: Option<&str>, otherwise: bool) -> Result<bool, Refusal> {
-    match value {
-        None => Ok(otherwise),
-        Some("1" | "true" | "yes") => Ok(true),
-        Some("0" | "false" | "no") => Ok(false),
-        Some(_) => Err(wrong(key, "1 or 0")),
-    }
-}
-
-fn at_least_one(key: &str, value: Option<usize>) -> Result<Option<usize>, Refusal> {
-    match value {
-        Some(0) => Err(wrong(key, "1 or more")),
-        value => Ok(value),
-    }
-}
-
-fn zone(text: &str) -> Result<Name, Refusal> {
-    Name::parse_host(text).map_err(|_error| wrong("zone", "a domain name"))
-}
-
-fn wrong(key: &str, expected: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, format!("{key} must be {expected}"))
-}
-
-fn bad(rejection: QueryRejection) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, rejection.body_text())
-}
-
 fn internal(error: impl std::fmt::Display) -> Refusal {
     error!("a request could not be answered: {error}");
     Refusal::new(
@@ -344,7 +288,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Changes, Expect, Foreign, Policy, Publisher, Zone};
+    use crate::model::{Changes, Expect, Foreign, Name, Policy, Publisher, Zone};
     use crate::plan::ZoneError;
     use crate::status::{Book, Report, Terms};
 

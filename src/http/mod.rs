@@ -18,6 +18,7 @@ mod door;
 mod hub;
 mod listen;
 mod page;
+mod question;
 mod router;
 mod serve;
 mod stalls;
