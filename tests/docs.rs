@@ -11,6 +11,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -115,7 +116,15 @@ fn the_quick_start_on_bind_works_as_written() {
     };
     expect(&srvkeeper(folder.path(), check), 0);
     expect(&srvkeeper(folder.path(), plan), 2);
+    assert!(!at("state").exists());
     expect(&srvkeeper(folder.path(), &format!("{apply} --yes")), 0);
+    // Nobody has to create it, and both documents say so.
+    let mode = fs::metadata(at("state")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    for text in [&readme, &document("docs/quick-start.md")] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("`/var/lib/srvkeeper`, which it makes where there is none"));
+    }
     assert_eq!(
         dig(primary.address, OWNER, "SRV"),
         [
