@@ -4,6 +4,7 @@
 //! text ─ read ─► sections ─┬─ keys ──────► Key        table: the keys, their kinds and defaults
 //!   ▲                      ├─ inventory ─► Host       value: one TOML value → a checked value
 //! files: globs, modes      └─ zones ─────► Zone       keyfile, duration: pure parsers
+//! programs: what can be started
 //! ```
 //!
 //! Nothing stops at the first problem: [`ConfigError::Invalid`] carries all of them.
