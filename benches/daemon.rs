@@ -77,7 +77,7 @@ fn latency(server: &str, primary: &Primary, transitions: usize) {
     let (mut committed, mut read_back) = (Vec::new(), Vec::new());
     while committed.len() < transitions {
         // No process of a test lives for long, so that the daemon is started anew now and then.
-        let mut daemon = Daemon::start(&site, &[]);
+        let mut daemon = Daemon::start(&site, &["-v"]);
         eventually(|| dig(primary.address, OWNER, "SRV").len(), 3);
         for transition in 0..A_LIFE.min(transitions - committed.len()) {
             // What was said before is not of this transition.

@@ -106,7 +106,7 @@ fn round(transitions: usize, with_clients: bool, measured: &mut Measured) {
         site = site.host(&name(number), host);
     }
     site.health = "rise = 2\nfall = 3\ninterval = \"300ms\"\ntimeout = \"300ms\"".to_owned();
-    let mut daemon = Daemon::start(&site, &[]);
+    let mut daemon = Daemon::start(&site, &["-v"]);
     eventually(|| dig(primary.address, OWNER, "SRV").len(), 3);
     let clients = with_clients.then(|| Clients::start(http));
     for transition in 0..transitions {

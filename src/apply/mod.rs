@@ -6,7 +6,7 @@ mod judge;
 
 pub use judge::{Answer, Expectation, judge, judge_refresh, judge_settled};
 
-use tracing::info;
+use tracing::debug;
 
 use crate::dns::exchange::{Exchange, ExchangeError};
 use crate::fault;
@@ -113,7 +113,7 @@ async fn ask(
         Err(error) => Answer::NotSent(error.to_string()),
     };
     fault::point(fault::Phase::Answered);
-    info!(zone = %plan.zone, %server, %answer, "update answered");
+    debug!(zone = %plan.zone, %server, %answer, "update answered");
     if !answer.wants_read_back() {
         return (answer, None);
     }
