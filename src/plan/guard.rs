@@ -176,7 +176,8 @@ fn network_suspect(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Option<(Guar
         return Some((
             Guard::Canary,
             "no canary accepts a connection, so our own network is suspect and nothing is removed; \
-             way out: repair the network, or `srvkeeper host down HOST` for a host that is really down"
+             way out: repair the network, or `canary` where it names a wrong address; \
+             `srvkeeper host down HOST` for a host that is really down"
                 .to_owned(),
         ));
     }
