@@ -254,6 +254,12 @@ fn a_mistake_in_the_configuration_keeps_nobody_from_pausing_the_daemon() {
     for text in [
         good.replace("state_dir = ", "state_dir == "),
         good.replace("state_dir = ", "state_dir = 7 #"),
+        good.replace("state_dir = ", "statedir = "),
+        good.replace("state_dir = ", "state_dir = \"elsewhere\"\nstate_dir = "),
+        good.replace("[daemon]", "[deamon]"),
+        good.replace("[daemon]", "[[daemon]]"),
+        good.replace("[daemon]", "[record]"),
+        good.replace("[daemon]", "# [daemon]"),
         "[daemon\n".to_owned(),
     ] {
         fs::write(&file, text).unwrap();

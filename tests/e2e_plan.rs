@@ -501,7 +501,7 @@ fn a_log_for_programs_is_one_to_its_last_line() {
     // Each problem of a configuration is a line of its own.
     let broken = site.path("broken.toml");
     fs::write(&broken, "fast = true\n[daemon]\nmode = 7\n").unwrap();
-    let problems = said(&broken, &["check"]);
+    let problems = said(&broken, &["--quiet", "check"]);
     assert!(problems.len() > 2, "{problems:?}");
     assert!(problems.iter().any(|line| line.contains("daemon.mode")));
 }

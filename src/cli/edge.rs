@@ -51,7 +51,8 @@ pub(super) fn start_log(format: LogFormat, verbose: u8, quiet: bool, bars: &Bars
     // The DNS libraries log every request at info: theirs stay at warnings.
     let filter = Targets::new()
         .with_default(level.min(Level::WARN))
-        .with_target("srvkeeper", level);
+        .with_target("srvkeeper", level)
+        .with_target(NOTES, Level::INFO);
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(bars.log());
     // A second start (a library user with a log of its own) leaves the first in place.
@@ -70,7 +71,10 @@ pub(super) fn start_log(format: LogFormat, verbose: u8, quiet: bool, bars: &Bars
     };
 }
 
-/// True when a program reads stderr: then every line of it is JSON.
+/// Where notes go in a log for programs: like those for people they do not depend on `-q` and `-v`.
+const NOTES: &str = "srvkeeper::note";
+
+/// True when a program reads stderr: then each line is JSON once the arguments are understood.
 static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
 /// What stdout can show.
@@ -171,9 +175,17 @@ pub(super) fn actor(command: &str) -> String {
 /// Prints a line for people to stderr.
 pub(super) fn note(text: &str) {
     if FOR_PROGRAMS.load(Ordering::Relaxed) {
-        return tracing::warn!("{text}");
+        return tracing::info!(target: NOTES, "{text}");
     }
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Prints what is wrong with the configuration.
+pub(super) fn problem(text: &str) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        return tracing::error!("{text}");
+    }
+    note(text);
 }
 
 /// Prints the error that ends the program.

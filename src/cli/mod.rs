@@ -676,7 +676,7 @@ fn load(file: &Path) -> Result<Config, Failure> {
         Err(error) => {
             if let ConfigError::Invalid(problems) = &error {
                 for problem in problems {
-                    edge::note(&problem.to_string());
+                    edge::problem(&problem.to_string());
                 }
             }
             Err(Failure::from_error(&error))

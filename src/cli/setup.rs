@@ -101,10 +101,11 @@ impl Session<'_> {
         };
         let (sender, mut written) = mpsc::unbounded_channel();
         let written = stream::poll_fn(move |context| written.poll_recv(context));
-        let following = pin!(reconcile::follow(ground, written, FOLLOW));
+        let following = pin!(reconcile::follow(ground, written));
         let work = pin!(async move { work(&sender).await });
         let (done, copies) = match future::select(work, following).await {
             Either::Left((done, following)) => (done?, announced(following).await),
+            // Not before the work, which has the sender.
             Either::Right((copies, work)) => (work.await?, copies),
         };
         edge::data(&render::copies::copies(&copies, edge::layout()));

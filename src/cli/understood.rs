@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{
     Authority, Config, Daemon, GssCredentials, Key, Mode, Server, duration, word_of,
 };
-use crate::model::{Expect, Health, Host, Name, Role, Zone};
+use crate::model::{Check, Expect, Health, Host, Name, Role, Zone};
 use crate::render::text::{Layout, counted, hanging, shortened};
 
 /// Names of hosts and zones that are shown before the others are only counted.
@@ -92,8 +92,11 @@ fn http_text(daemon: &Daemon) -> String {
 fn command(words: &[String]) -> String {
     match words {
         [] => "none".to_owned(),
-        // As the configuration has it, so that it shows where a word ends.
-        words => format!("{words:?}"),
+        [program] => program.clone(),
+        // What the output is pasted into is not to hold a token.
+        [program, arguments @ ..] => {
+            format!("{program}, with {}", counted(arguments.len(), "argument"))
+        }
     }
 }
 
@@ -158,7 +161,7 @@ fn probing(health: &Health) -> String {
             "failure"
         ),
     );
-    if !health.command.is_empty() {
+    if health.checks.contains(&Check::Exec) {
         text.push_str(&format!("\ncommand {}", command(&health.command)));
     }
     text

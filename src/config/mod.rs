@@ -220,17 +220,23 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
 /// `[daemon] state_dir` alone, whatever else is wrong with the configuration; `None` where it cannot
 /// be told for sure.
 pub fn state_dir(file: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let text = files::read_text(file).ok()?;
     let mut problems = Problems::default();
     let daemon = Document::read(file, &text, Part::Main, &mut problems).single(Table::Daemon);
-    let is_broken = problems.has_broken_lines();
-    let place = daemon.at("state_dir");
-    let is_wrong = |problem: &Problem| problem.file == *place.file && problem.line == place.line;
-    let wrong = problems.finish().err().unwrap_or_default();
-    let is_known = match daemon.has("state_dir") {
-        true => !wrong.iter().any(is_wrong),
-        false => !is_broken,
+    let is_given = daemon.has("state_dir");
+    if is_given && !daemon.holds("state_dir") {
+        return None;
+    }
+    let errors = problems.finish().err().unwrap_or_default();
+    let is_about_it = |problem: &Problem| {
+        let line = text.lines().nth(problem.line.saturating_sub(1));
+        let speaks_of_it = ["daemon", "state_dir"]
+            .iter()
+            .any(|word| problem.key.contains(word) || line.is_some_and(|line| line.contains(word)));
+        // Where it seems to be left out, it may stand in a line that is broken or under another name.
+        speaks_of_it || !is_given && !problem.key.contains('.')
     };
+    let is_known = !errors.iter().any(is_about_it);
     is_known.then(|| state_dir_of(&daemon, folder_of(file)))
 }
 

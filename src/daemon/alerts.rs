@@ -9,6 +9,8 @@ use crate::model::{Alert, AlertIdentity, AlertKind, Name};
 pub(super) enum Scope {
     /// A zone, by the owner name of its RRset.
     Zone(Name),
+    /// Our own network.
+    Network,
     /// Every override.
     Overrides,
     /// The store.

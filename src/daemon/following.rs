@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::batch::Ground;
 use crate::model::{CopyState, Name, ZoneCopies};
-use crate::reconcile::{self, FOLLOW, FollowGround, Original, ZoneReport};
+use crate::reconcile::{self, FollowGround, Original, ZoneReport};
 
 type Walk = Pin<Box<dyn Future<Output = Walked>>>;
 
@@ -61,12 +61,15 @@ impl Following {
             let Some(zone) = ground.config.zones.get(report.index) else {
                 continue;
             };
-            let is_behind = self.is_idle_and_behind(&zone.owner);
-            let read = || is_behind.then(|| Original::read(report)).flatten();
-            let ((owners, originals), original) = match (Original::written(report), read()) {
-                (Some(original), _) => (&mut written, original),
-                (None, Some(original)) => (&mut behind, original),
-                (None, None) => continue,
+            let ((owners, originals), original) = if report.was_applied() {
+                (&mut written, Original::written(report))
+            } else if self.is_idle_and_behind(&zone.owner) {
+                (&mut behind, Original::read(report))
+            } else {
+                continue;
+            };
+            let Some(original) = original else {
+                continue;
             };
             owners.push(zone.owner.clone());
             originals.push(original);
@@ -80,7 +83,7 @@ impl Following {
                     connections: &ground.connections,
                 };
                 match again {
-                    false => reconcile::follow(on, stream::iter(originals), FOLLOW).await,
+                    false => reconcile::follow(on, stream::iter(originals)).await,
                     true => reconcile::look_again(on, originals).await,
                 }
             });

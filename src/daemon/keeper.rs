@@ -358,6 +358,9 @@ impl<'a> Keeper<'a> {
             ),
             _ => {}
         }
+        if said == Canary::Answers {
+            self.alerts.update(Scope::Network, Vec::new());
+        }
         for index in 0..self.hosts.len() {
             self.evaluate(index);
         }
@@ -434,6 +437,13 @@ impl<'a> Keeper<'a> {
                 }
                 if let Some(outcome) = &report.outcome {
                     self.hook(hook::change(plan, outcome, &done.actor, now), Hooks::change);
+                }
+                // A walk may end after the silence.
+                if self.hosts.canary_is_silent()
+                    && let Some(alert) = plan::of_network(plan)
+                {
+                    let raised = self.alerts.update(Scope::Network, vec![alert]);
+                    self.raise(raised);
                 }
                 let mut alerts = plan::alerts_of(plan);
                 alerts.extend(self.waits_long(report.index, plan));

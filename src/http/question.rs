@@ -58,9 +58,9 @@ impl Question {
 
     /// The value as a number that is not 0, such as that of a page.
     pub(super) fn at_least_one(&self, key: &str) -> Result<Option<usize>, Refusal> {
-        let expected = format!("a whole number from 1 to {}", usize::MAX);
-        match self.number(key, &expected)? {
-            Some(0) => Err(wrong(key, &expected)),
+        let expected = "1 or more";
+        match self.number(key, expected)? {
+            Some(0) => Err(wrong(key, expected)),
             number => Ok(number),
         }
     }
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_wrong_is_said_in_words() {
-        let pages = "page must be a whole number from 1 to 18446744073709551615";
+        let pages = "page must be 1 or more";
         for (text, said) in [
             (
                 "foo=1",

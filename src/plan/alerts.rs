@@ -7,7 +7,7 @@ use super::report::{Guard, Held, ZoneError, ZonePlan};
 /// Every alert that this plan of a zone gives cause for, each identity once.
 ///
 /// What the change policy holds was asked for, and what waits for a sample goes on by itself:
-/// neither is an alert.
+/// neither is an alert. What the canary holds is one for all zones ([`of_network`]).
 pub fn alerts_of(plan: &ZonePlan) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     let short = plan.short_of_hosts.map(|short| Alert {
@@ -24,6 +24,17 @@ pub fn alerts_of(plan: &ZonePlan) -> Vec<Alert> {
         }
     }
     alerts
+}
+
+/// The alert that a silent canary holds something, here as in every other zone; `None`: it does not.
+pub fn of_network(plan: &ZonePlan) -> Option<Alert> {
+    let held = plan.held.iter().find(|held| held.guard == Guard::Canary)?;
+    Some(Alert {
+        kind: AlertKind::Freeze,
+        zone: None,
+        host: None,
+        text: held.text.clone(),
+    })
 }
 
 /// The alert of a zone that has no plan; `None` when only the run was interrupted.
@@ -43,10 +54,10 @@ fn alert_of(plan: &ZonePlan, held: &Held) -> Option<Alert> {
     };
     let (kind, host) = match held.guard {
         // The zone is frozen, whatever number of hosts that holds.
-        Guard::Canary | Guard::FreezePercent => (AlertKind::Freeze, None),
+        Guard::FreezePercent => (AlertKind::Freeze, None),
         Guard::MinHosts | Guard::MaxRemovals => (AlertKind::Held, host()),
         Guard::Contested => (AlertKind::Contested, host()),
-        Guard::Policy | Guard::AwaitSamples => return None,
+        Guard::Policy | Guard::AwaitSamples | Guard::Canary => return None,
     };
     Some(Alert {
         kind,

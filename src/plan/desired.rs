@@ -29,7 +29,7 @@ pub(super) enum Intention {
     /// Remove every record.
     Withdraw(ReasonCode),
     /// Remove no record although the host fails: its state rests on a network that is suspect.
-    Spare(ReasonCode),
+    Spare,
 }
 
 impl Entry<'_> {
@@ -60,7 +60,7 @@ impl Entry<'_> {
     /// Published once the intention is carried out.
     pub(super) fn will_be_published(&self) -> bool {
         match self.intention {
-            Intention::Leave | Intention::Refrain(_) | Intention::Spare(_) => self.is_published(),
+            Intention::Leave | Intention::Refrain(_) | Intention::Spare => self.is_published(),
             Intention::Publish(_) => true,
             Intention::Withdraw(_) => false,
         }
@@ -131,7 +131,7 @@ pub(super) fn decide(input: &PlanInput<'_>, entries: &mut [Entry<'_>]) {
         for entry in entries {
             let is_spared = entry.verdict.spared && !entry.is_forced() && entry.is_published();
             if is_spared && entry.intention == Intention::Leave {
-                entry.intention = Intention::Spare(ReasonCode::HostDown);
+                entry.intention = Intention::Spare;
             }
         }
     }

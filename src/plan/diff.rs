@@ -53,8 +53,9 @@ pub(super) fn changes(
             Intention::Publish(code) => steps.create(entry, code),
             Intention::Leave => steps.keep(entry),
             Intention::Refrain(code) => steps.refrain(entry, code),
-            Intention::Spare(code) => match guard {
-                Some(_) => steps.withdraw(entry, code, guard.as_ref()),
+            // Never removed, whatever the guards say.
+            Intention::Spare => match guard {
+                Some(_) => steps.withdraw(entry, ReasonCode::HostDown, guard.as_ref()),
                 None => steps.keep(entry),
             },
             Intention::Withdraw(code) => {

@@ -87,9 +87,11 @@ pub(super) fn withhold(input: &PlanInput<'_>, entries: &[Entry<'_>]) -> Withheld
     }
 
     for (entry, slot) in entries.iter().zip(&mut hosts) {
-        if matches!(entry.intention, Intention::Spare(_)) {
+        // It counts as not down, so that min-hosts has no say.
+        if entry.intention == Intention::Spare {
             *slot = match policy.changes {
-                Changes::Sync => network.clone(),
+                Changes::Sync => contested(input, entry.host.name(), ContestKind::Returns)
+                    .or_else(|| network.clone()),
                 changes => Some((Guard::Policy, policy_text(changes))),
             };
         }

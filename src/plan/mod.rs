@@ -21,7 +21,7 @@ mod refresh;
 mod report;
 mod rollback;
 
-pub use alerts::{alerts_of, unreadable};
+pub use alerts::{alerts_of, of_network, unreadable};
 pub use approved::{Approved, ApprovedChanges, ApprovedHost, ApprovedZone, Refusal};
 pub use contest::{contested_now, contests_after};
 pub use digest::{DigestedHost, DigestedZone, digest, digest_of};

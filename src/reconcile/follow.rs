@@ -84,7 +84,7 @@ struct Patience {
 }
 
 /// Reads the other servers of each zone that was written, and its name servers, until they publish
-/// the same as the one that was written, or until `patience` after that.
+/// the same as the one that was written, or until [`FOLLOW`] after that.
 ///
 /// Zones may come while others are still being written. One that cannot be read is not asked again.
 /// Zones without another server are left out. An interruption ends it; what was read by then is
@@ -92,27 +92,25 @@ struct Patience {
 pub async fn follow(
     ground: FollowGround<'_>,
     written: impl Stream<Item = Original>,
-    patience: Duration,
 ) -> Vec<ZoneCopies> {
-    follow_zones(ground, written, patience, false).await
+    follow_zones(ground, written, false).await
 }
 
 /// Looks once at the other servers of each zone, in comparison with what was read at its primary.
 ///
 /// A zone that has no other server any more has no copies.
 pub async fn look_again(ground: FollowGround<'_>, read: Vec<Original>) -> Vec<ZoneCopies> {
-    follow_zones(ground, stream::iter(read), FOLLOW, true).await
+    follow_zones(ground, stream::iter(read), true).await
 }
 
 async fn follow_zones(
     ground: FollowGround<'_>,
     originals: impl Stream<Item = Original>,
-    patience: Duration,
     once: bool,
 ) -> Vec<ZoneCopies> {
     let mut followed: Vec<(usize, ZoneCopies)> = originals
         .map(|original| {
-            let deadline = original.at + patience;
+            let deadline = original.at + FOLLOW;
             follow_zone(ground, original, Patience { deadline, once })
         })
         .buffer_unordered(ZONES_AT_ONCE)

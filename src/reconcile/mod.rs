@@ -304,8 +304,11 @@ async fn carry_out(
             Err(outcome) => (outcome, false),
         };
         info!(zone = %zone.name, outcome = %outcome.kind, "{}", outcome.text);
-        for change in &plan.changes {
-            info!(zone = %zone.name, owner = %zone.owner, "{}: {change}", outcome.kind);
+        // What is refused, or stale, is tried again and again, and changed nothing.
+        if matches!(outcome.kind, OutcomeKind::Applied | OutcomeKind::Unknown) {
+            for change in &plan.changes {
+                info!(zone = %zone.name, owner = %zone.owner, "{}: {change}", outcome.kind);
+            }
         }
         if asked && let Some(next) = others.next(context, zone, &plan.observed, &outcome).await {
             plan.observed = next;

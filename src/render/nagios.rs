@@ -14,7 +14,7 @@
 use std::fmt;
 
 use crate::model::State as HostState;
-use crate::plan::{Guard, Plan, ZonePlan, ZoneResult};
+use crate::plan::{Plan, ZoneResult};
 
 use super::lines::{counted, one_line};
 
@@ -80,19 +80,16 @@ pub fn plan(plan: &Plan, strict: bool) -> (State, String) {
 
 /// What is wrong and left so, as somebody wants it: no reason to call anybody.
 fn left_alone(plan: &Plan) -> String {
-    let zones = || {
-        plan.zones
-            .iter()
-            .filter_map(|zone| zone.result.as_ref().ok())
-    };
-    let contested: usize = zones().map(ZonePlan::contested).sum();
-    let by_policy = zones().flat_map(|plan| &plan.held);
-    let by_policy = by_policy.filter(|held| held.guard == Guard::Policy).count();
-    [(contested, "contested"), (by_policy, "held by policy")]
-        .iter()
-        .filter(|(number, _what)| *number > 0)
-        .map(|(number, what)| format!(", {number} {what}"))
-        .collect()
+    let summary = plan.summary();
+    let by_policy = summary.held.saturating_sub(summary.contested);
+    [
+        (summary.contested, "contested"),
+        (by_policy, "held by policy"),
+    ]
+    .iter()
+    .filter(|(number, _what)| *number > 0)
+    .map(|(number, what)| format!(", {number} {what}"))
+    .collect()
 }
 
 /// The line when there is no plan: UNKNOWN, without performance data.

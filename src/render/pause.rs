@@ -32,10 +32,12 @@ pub fn who_changes_dns(daemon: Daemon, pause: Option<&Pause>) -> String {
         (Daemon::Audits, _) => "Nothing has been changed in DNS, and the running daemon only \
              audits; the next `srvkeeper apply` will.\n"
             .to_owned(),
-        (Daemon::Silent, _) => {
-            "Nothing has been changed in DNS yet; a daemon runs, and does not say \
-             whether it writes (`srvkeeper status` says why); `srvkeeper apply` acts now.\n"
-                .to_owned()
+        (Daemon::Silent, pause) => {
+            let paused = pause.map_or_else(String::new, |pause| format!(" It is {pause}."));
+            format!(
+                "Nothing has been changed in DNS yet; a daemon runs, and does not say whether it writes \
+                 (`srvkeeper status` says why).{paused} `srvkeeper apply` acts now.\n"
+            )
         }
         (Daemon::Enforces, None) => "Nothing has been changed in DNS yet; the running daemon acts \
              on it within seconds.\n"

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines::{Layout, columns, fold, name_column, one_line};
+use super::lines::{Layout, columns, fold, name_column, one_line, shortened};
 use super::pause::left;
 use super::text::{BOLD, DIM, GREEN, INDENT, RED, YELLOW, indented, line, state_style, styled};
 use crate::model::{Change, ChangeKind, State};
@@ -293,13 +293,7 @@ fn withheld(changes: &[&Change]) -> String {
             .filter_map(|change| change.before().or(change.after()))
             .map(ToString::to_string)
             .collect();
-        let named = records.iter().take(NAMED);
-        let named: Vec<&str> = named.map(String::as_str).collect();
-        let more = match records.len() - named.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        (!records.is_empty()).then(|| format!("not {word}: {}{more}", named.join(", ")))
+        (!records.is_empty()).then(|| format!("not {word}: {}", shortened(&records, NAMED)))
     });
     told.collect::<Vec<String>>().join("; ")
 }

@@ -2,7 +2,7 @@
 
 use super::support::{Scenario, now, zone_name};
 use crate::model::{Alert, AlertKind, Canary, Changes};
-use crate::plan::{Guard, Held, ZoneError, ZonePlan, alerts_of, unreadable};
+use crate::plan::{Guard, Held, ZoneError, ZonePlan, alerts_of, of_network, unreadable};
 
 /// `kind host` or `kind -`, joined.
 fn words(alerts: &[Alert]) -> String {
@@ -29,7 +29,7 @@ fn each_guard_has_its_alert_or_none() {
         (
             down("kms1 down in; kms2 down in; kms3 up in; kms4 up in; kms5 up in")
                 .canary(Canary::Silent),
-            "freeze -",
+            "",
         ),
         // One for each host that is held, and one for the zone that is short of hosts.
         (
@@ -62,7 +62,7 @@ fn every_guard_that_makes_the_status_held_and_does_not_pass_by_itself_is_an_aler
         (Guard::AwaitSamples, None),
         (Guard::MinHosts, Some(AlertKind::Held)),
         (Guard::MaxRemovals, Some(AlertKind::Held)),
-        (Guard::Canary, Some(AlertKind::Freeze)),
+        (Guard::Canary, None),
         (Guard::FreezePercent, Some(AlertKind::Freeze)),
     ] {
         let held = Held {
@@ -80,6 +80,16 @@ fn every_guard_that_makes_the_status_held_and_does_not_pass_by_itself_is_an_aler
         assert_eq!(kinds, Vec::from_iter(kind), "{guard}");
         assert!(alerts.iter().all(|alert| alert.text == "why"));
     }
+}
+
+#[test]
+fn what_the_canary_holds_is_one_alert_for_all_zones() {
+    let scenario = || Scenario::new("kms1 spared in; kms2 up in");
+    let plan = scenario().canary(Canary::Silent).plan();
+    let alert = of_network(&plan).unwrap();
+    assert_eq!((alert.kind, alert.zone), (AlertKind::Freeze, None));
+    assert!(alert.text.contains("no canary"), "{}", alert.text);
+    assert_eq!(of_network(&scenario().plan()), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::support::{Scenario, ago, assert_table, line, now};
-use crate::model::{Canary, Changes, ReasonCode, State};
+use crate::model::{Canary, Changes, ContestKind, ReasonCode, State};
 use crate::plan::Guard;
 
 /// `failing` hosts in the given words, `kms01` first, then `well` that are up; all published.
@@ -294,6 +294,11 @@ fn a_silent_canary_holds_every_removal() {
         (
             silent("kms1 spared in; kms2 up in").changes(Changes::UpsertOnly),
             "held(policy) - kms1 host-down, unchanged 1",
+        ),
+        // Which no canary would let go.
+        (
+            silent("kms1 spared in; kms2 up in").contest("kms1", ContestKind::Returns, 2),
+            "held(contested) - kms1 host-down, unchanged 1",
         ),
         (
             Scenario::new("kms1 spared in; kms2 up in").canary(Canary::Answers),
