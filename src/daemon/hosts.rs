@@ -214,6 +214,16 @@ impl Hosts {
         waiting.into_iter().filter(|host| !waits(host)).collect()
     }
 
+    /// True while the host is asked, and its samples do not yet say whether it is up.
+    pub(super) fn is_settling(&self, index: usize) -> bool {
+        let (Some(host), Some(known)) = (self.config.hosts.get(index), self.known.get(index))
+        else {
+            return false;
+        };
+        let is_wanted = is_asked(host) && host.role != Role::Retired;
+        is_wanted && known.track.settled == Settled::Unknown && known.obstacle.is_none()
+    }
+
     /// The verdicts of the probes, no override applied.
     pub(super) fn verdicts(&self) -> Verdicts {
         let now = Timestamp::now();

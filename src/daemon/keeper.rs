@@ -431,8 +431,12 @@ impl<'a> Keeper<'a> {
         let alerts = match &report.plan {
             Ok(plan) => {
                 let asked = plan.is_pending() && report.outcome.is_none();
-                match &done.obstacle {
-                    Some(why) if asked => self.telling.pending(report.index, plan, why),
+                let failure = report.outcome.as_ref().filter(|_| !report.was_applied());
+                match (&done.obstacle, failure) {
+                    (Some(why), _) if asked => self.telling.pending(report.index, plan, why),
+                    (_, Some(outcome)) => {
+                        self.telling.failed(report.index, &report.zone, outcome);
+                    }
                     _ => self.telling.nothing(report.index),
                 }
                 if let Some(outcome) = &report.outcome {
@@ -446,6 +450,10 @@ impl<'a> Keeper<'a> {
                     self.raise(raised);
                 }
                 let mut alerts = plan::alerts_of(plan);
+                if self.is_settling(report.index) {
+                    // Whose hosts have just begun to be asked may be short of them for that.
+                    alerts.retain(|alert| alert.kind != AlertKind::Held || alert.host.is_some());
+                }
                 alerts.extend(self.waits_long(report.index, plan));
                 alerts
             }
@@ -469,6 +477,12 @@ impl<'a> Keeper<'a> {
             Ok(_) => {}
         }
         self.raise(raised);
+    }
+
+    /// True while some host of the zone may yet turn out to be up; it is walked through again then.
+    fn is_settling(&self, zone: usize) -> bool {
+        let zone = self.ground.config.zones.get(zone);
+        zone.is_some_and(|zone| zone.hosts.iter().any(|&host| self.hosts.is_settling(host)))
     }
 
     /// Notes whose removals wait for samples in this zone.

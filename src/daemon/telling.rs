@@ -10,7 +10,7 @@ use super::batch::Obstacle;
 use super::polling::Said;
 use super::{Options, may_write};
 use crate::config::{Config, Mode};
-use crate::model::{Alert, AlertKind, Name};
+use crate::model::{Alert, AlertKind, Name, Outcome};
 use crate::plan::{ZoneError, ZonePlan};
 
 /// What was told last of each zone, by index.
@@ -57,6 +57,17 @@ impl Telling {
             warn!(kind = %AlertKind::Unreadable, zone = %name, "{error}");
         } else {
             debug!(zone = %name, "{error}");
+        }
+    }
+
+    /// Tells why an update of the zone was not applied, where this is another reason than the one
+    /// told last.
+    pub(super) fn failed(&mut self, zone: usize, name: &Name, outcome: &Outcome) {
+        let Outcome { kind, text, .. } = outcome;
+        if self.is_news(zone, ("failed", kind.as_str(), text)) {
+            warn!(zone = %name, outcome = %kind, "{text}");
+        } else {
+            debug!(zone = %name, outcome = %kind, "{text}");
         }
     }
 
@@ -128,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Change, ChangeKind, Observed, Override, OverrideState, Reason, ReasonCode, Srv,
+        Change, ChangeKind, Observed, OutcomeKind, Override, OverrideState, Reason, ReasonCode, Srv,
     };
 
     /// What is logged, line by line.
@@ -265,6 +276,26 @@ mod tests {
                 told.map(|text| format!("WARN {text} kind=unreadable zone=corp.example."));
             assert_eq!(log, Vec::from_iter(expected));
         }
+    }
+
+    #[test]
+    fn an_update_that_fails_again_and_again_is_told_once() {
+        let mut telling = Telling::default();
+        let zone = name("corp.example.");
+        let refused = |text: &str| Outcome {
+            kind: OutcomeKind::Refused,
+            text: text.to_owned(),
+            rcode: None,
+            serial: None,
+        };
+        for (text, lines) in [("no right", 1), ("no right", 0), ("no key", 1)] {
+            let log = logged(|| telling.failed(0, &zone, &refused(text)));
+            let line = format!("WARN {text} zone=corp.example. outcome=refused");
+            assert_eq!(log, vec![line; lines]);
+        }
+        telling.nothing(0);
+        let log = logged(|| telling.failed(0, &zone, &refused("no key")));
+        assert_eq!(log.len(), 1);
     }
 
     #[test]

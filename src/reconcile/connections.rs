@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::info;
+
 use crate::config::{Config, Key, Server};
 use crate::dns::exchange::{Exchange, Settings};
 use crate::dns::gss;
 use crate::dns::resolve::Resolver;
 use crate::model::{GssKey, Home, Observed, Zone};
 use crate::observe::observe_first;
-use crate::plan::{ZoneError, check_home};
+use crate::plan::{ZoneError, check_home, may_take_over};
 use crate::wire::tsig;
 
 use super::primaries::Primaries;
@@ -111,8 +113,42 @@ impl Connections {
         if let Some(home) = home {
             let why_not = tried.first().map_or("", String::as_str);
             check_home(zone, home, &observed, why_not)?;
+            if let Some(moved) = self.moved(zone, home, &connections, &observed).await {
+                return Ok(moved);
+            }
         }
         Ok(observed)
+    }
+
+    /// What is read at the primary that the SOA names, where that is another server than the one the
+    /// zone stays with, and publishes the same: the primary has moved, or each of several names
+    /// itself. Written is then the one that is named.
+    ///
+    /// Where it publishes something else, the zone stays where it is: after an update that has not
+    /// been replicated yet, the other would be planned from what was before it.
+    async fn moved(
+        &self,
+        zone: &Zone,
+        home: &Home,
+        connections: &[Connection],
+        observed: &Observed,
+    ) -> Option<Observed> {
+        let named = match zone.servers.is_empty() {
+            true => self.primaries.named(&zone.owner),
+            false => return None,
+        };
+        if observed.server != home.server || named.contains(&home.server) {
+            return None;
+        }
+        let mut others = connections.to_vec();
+        others.retain(|other| named.contains(&other.exchange.server()));
+        let (next, _tried) = read_first(zone, &others).await.ok()?;
+        let (named, stays) = (next.server, home.server);
+        if may_take_over(observed, &next) {
+            return Some(next);
+        }
+        info!(zone = %zone.name, "the SOA names {named} as the primary, which publishes others than {stays}; the zone stays with {stays}, where it was last written");
+        None
     }
 
     /// Reads a zone from the first of its servers that can be read, of those not yet `tried`;

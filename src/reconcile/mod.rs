@@ -303,13 +303,7 @@ async fn carry_out(
             Ok(outcome) => (outcome, true),
             Err(outcome) => (outcome, false),
         };
-        info!(zone = %zone.name, outcome = %outcome.kind, "{}", outcome.text);
-        // What is refused, or stale, is tried again and again, and changed nothing.
-        if matches!(outcome.kind, OutcomeKind::Applied | OutcomeKind::Unknown) {
-            for change in &plan.changes {
-                info!(zone = %zone.name, owner = %zone.owner, "{}: {change}", outcome.kind);
-            }
-        }
+        tell(zone, &plan, &outcome);
         if asked && let Some(next) = others.next(context, zone, &plan.observed, &outcome).await {
             plan.observed = next;
             continue;
@@ -331,6 +325,22 @@ async fn carry_out(
         // Somebody else may have made the change meanwhile: then there is nothing left to ask.
         if !may_go_on && plan.is_pending() {
             return (Ok(plan), Some(outcome));
+        }
+    }
+}
+
+/// Logs what became of an update, and its changes where they were made, or may have been. Whoever
+/// runs this tells what was not applied in the end, since that may be tried again and again.
+fn tell(zone: &Zone, plan: &ZonePlan, outcome: &Outcome) {
+    let Outcome { kind, text, .. } = outcome;
+    if *kind == OutcomeKind::Applied {
+        info!(zone = %zone.name, outcome = %kind, "{text}");
+    } else {
+        debug!(zone = %zone.name, outcome = %kind, "{text}");
+    }
+    if matches!(kind, OutcomeKind::Applied | OutcomeKind::Unknown) {
+        for change in &plan.changes {
+            info!(zone = %zone.name, owner = %zone.owner, "{kind}: {change}");
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::dns::resolve::{FoundPrimary, PrimaryError, Resolver, Start};
@@ -13,10 +15,12 @@ use crate::model::Name;
 /// A primary, or why it is not known.
 type Found = Result<Arc<FoundPrimary>, PrimaryError>;
 
+/// How long a primary is kept before it is looked up again: it may have moved.
+const KEPT: Duration = Duration::from_secs(3600);
+
 /// Primaries found so far.
 ///
-/// The first one found is kept for the life of the process: where any of several servers may call
-/// itself the primary (Active Directory), a zone stays with the one it was first read from.
+/// One that was found is kept for an hour, and on where it cannot be looked up again.
 #[derive(Default)]
 pub(super) struct Primaries {
     kept: Mutex<Kept>,
@@ -25,9 +29,27 @@ pub(super) struct Primaries {
 #[derive(Default)]
 struct Kept {
     /// By the owner of the RRset.
-    owners: BTreeMap<Name, Arc<FoundPrimary>>,
+    owners: BTreeMap<Name, Dated<Arc<FoundPrimary>>>,
     /// By the zone to update, so that each is looked up once, whoever waits for it.
-    zones: BTreeMap<Name, Arc<OnceCell<Found>>>,
+    zones: BTreeMap<Name, Dated<Arc<OnceCell<Found>>>>,
+}
+
+/// What was looked up, or is being looked up since then.
+#[derive(Clone)]
+struct Dated<T> {
+    began: Instant,
+    it: T,
+}
+
+impl<T> Dated<T> {
+    fn now(it: T) -> Self {
+        let began = Instant::now();
+        Self { began, it }
+    }
+
+    fn is_new(&self) -> bool {
+        self.began.elapsed() < KEPT
+    }
 }
 
 impl Primaries {
@@ -52,24 +74,48 @@ impl Primaries {
         Ok(addresses)
     }
 
+    /// The addresses of the primary that the SOA of the owner's zone named last, where it was found.
+    pub(super) fn named(&self, owner: &Name) -> Vec<SocketAddr> {
+        let kept = self.kept();
+        let found = kept.owners.get(owner);
+        found.map_or_else(Vec::new, |found| found.it.addresses.clone())
+    }
+
     async fn find(&self, owner: &Name, resolver: &Resolver) -> Found {
-        if let Some(known) = self.kept().owners.get(owner) {
-            return Ok(Arc::clone(known));
+        let known = self.kept().owners.get(owner).cloned();
+        if let Some(known) = known.as_ref().filter(|known| known.is_new()) {
+            return Ok(Arc::clone(&known.it));
         }
+        let found = match (self.look_up(owner, resolver).await, known) {
+            // What was true an hour ago is better than no primary.
+            (Err(_), Some(known)) => known.it,
+            (found, _) => found?,
+        };
+        let kept = Dated::now(Arc::clone(&found));
+        self.kept().owners.insert(owner.clone(), kept);
+        Ok(found)
+    }
+
+    async fn look_up(&self, owner: &Name, resolver: &Resolver) -> Found {
         let start = resolver.start_of(owner).await?;
-        let cell = Arc::clone(self.kept().zones.entry(start.zone.clone()).or_default());
+        let cell = self.cell(&start.zone);
         let found = cell.get_or_init(|| find(&start, resolver)).await.clone();
-        let mut kept = self.kept();
-        match &found {
-            Ok(primary) => {
-                kept.owners.insert(owner.clone(), Arc::clone(primary));
-            }
+        if found.is_err() {
             // A failure is shared by those who waited for it, and tried again by the next.
-            Err(_) => kept
-                .zones
-                .retain(|_zone, present| !Arc::ptr_eq(present, &cell)),
+            let zones = &mut self.kept().zones;
+            zones.retain(|_zone, present| !Arc::ptr_eq(&present.it, &cell));
         }
         found
+    }
+
+    fn cell(&self, zone: &Name) -> Arc<OnceCell<Found>> {
+        let zones = &mut self.kept().zones;
+        if let Some(present) = zones.get(zone).filter(|present| present.is_new()) {
+            return Arc::clone(&present.it);
+        }
+        let cell = Arc::default();
+        zones.insert(zone.clone(), Dated::now(Arc::clone(&cell)));
+        cell
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -48,7 +48,12 @@ fn configured(text: &str) -> Config {
 
 /// A primary without records: NXDOMAIN with the SOA of corp.example. Tells of every connection.
 async fn primary() -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    primary_at("127.0.0.1:0", "corp.example.").await
+}
+
+/// The same, whose SOA is that of this apex.
+async fn primary_at(address: &str, apex: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
@@ -59,7 +64,7 @@ async fn primary() -> (SocketAddr, Arc<AtomicUsize>) {
                 while let Ok(length) = stream.read_u16().await {
                     let mut request = vec![0; usize::from(length)];
                     stream.read_exact(&mut request).await.unwrap();
-                    let reply = nxdomain(&Message::from_vec(&request).unwrap());
+                    let reply = nxdomain(&Message::from_vec(&request).unwrap(), apex);
                     let length = u16::try_from(reply.len()).unwrap();
                     stream.write_u16(length).await.unwrap();
                     stream.write_all(&reply).await.unwrap();
@@ -70,14 +75,14 @@ async fn primary() -> (SocketAddr, Arc<AtomicUsize>) {
     (address, connections)
 }
 
-fn nxdomain(request: &Message) -> Vec<u8> {
+fn nxdomain(request: &Message, apex: &str) -> Vec<u8> {
     let name = |text| WireName::from_ascii(text).unwrap();
     let soa = SOA::new(name("ns1.corp.example."), WireName::root(), 7, 1, 1, 1, 1);
     let mut reply = Message::response(request.metadata.id, OpCode::Query);
     reply.metadata.authoritative = true;
     reply.metadata.response_code = ResponseCode::NXDomain;
     reply.add_query(request.queries[0].clone());
-    let record = Record::from_rdata(name("corp.example."), 60, RData::SOA(soa));
+    let record = Record::from_rdata(name(apex), 60, RData::SOA(soa));
     reply.authorities.push(record);
     reply.to_vec().unwrap()
 }
@@ -183,6 +188,70 @@ async fn a_failed_search_is_tried_again() {
     assert!(connections.observe(zone, &resolver, None).await.is_err());
     repair.send(true).unwrap();
     assert!(connections.observe(zone, &resolver, None).await.is_ok());
+}
+
+/// A zone of two name servers at 127.0.0.1 and .2, of which the SOA names the first.
+fn of_two(name: &str, record_type: RecordType) -> Say {
+    match (name, record_type) {
+        ("corp.example.", RecordType::NS) => {
+            Say::NameServers(&["ns1.corp.example.", "ns2.corp.example."])
+        }
+        ("ns2.corp.example.", RecordType::A) => Say::Addresses(vec![IpAddr::from([127, 0, 0, 2])]),
+        ("ns2.corp.example.", _) => Say::NoData,
+        _ => corp(name, record_type),
+    }
+}
+
+#[tokio::test]
+async fn a_zone_goes_where_its_primary_went_once_that_publishes_the_same() {
+    for (apex_at_home, moves) in [("corp.example.", true), ("example.", false)] {
+        let config = configured("[[zone]]\nname = \"corp.example.\"\n");
+        let (named, _) = primary().await;
+        let at_home = format!("127.0.0.2:{}", named.port());
+        let (stays, _) = primary_at(&at_home, apex_at_home).await;
+        let resolver = resolver(named, of_two).await;
+        let connections = Connections::new(&config);
+        let home = Home {
+            server: stays,
+            published: None,
+        };
+        let observed = connections.observe(&config.zones[0], &resolver, Some(&home));
+        let expected = if moves { named } else { stays };
+        assert_eq!(observed.await.unwrap().server, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_primary_is_looked_up_again_after_an_hour_and_kept_where_that_fails() {
+    let config = configured("[[zone]]\nname = \"corp.example.\"\n");
+    let (address, _) = primary().await;
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&lookups);
+    let resolver = resolver(address, move |name, record_type| {
+        let number = match record_type {
+            RecordType::SOA => counter.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        match number {
+            0 => corp(name, record_type),
+            _ => Say::Code(ResponseCode::ServFail),
+        }
+    })
+    .await;
+    let connections = Connections::new(&config);
+    let server = async || {
+        let observed = connections.observe(&config.zones[0], &resolver, None);
+        observed.await.unwrap().server
+    };
+    for asked in [1, 1] {
+        assert_eq!(server().await, address);
+        assert_eq!(lookups.load(Ordering::Relaxed), asked);
+    }
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(3601)).await;
+    tokio::time::resume();
+    assert_eq!(server().await, address);
+    assert!(lookups.load(Ordering::Relaxed) > 1);
 }
 
 /// The key that a request to a zone's server is signed with.
