@@ -17,6 +17,34 @@ pub(super) enum Scope {
     Store,
 }
 
+/// Alerts of one kind, raised together, of which each is a call of `on_alert`.
+const CALLS: usize = 20;
+
+/// Those of the alerts raised together that `on_alert` hears: of many of a kind, as when the primary of
+/// thousands of zones dies, the first, and one more that counts the others. The log has them all.
+pub(super) fn to_call(raised: Vec<Alert>) -> Vec<Alert> {
+    let mut numbers: BTreeMap<AlertKind, usize> = BTreeMap::new();
+    let mut calls = raised;
+    calls.retain(|alert| {
+        let number = numbers.entry(alert.kind).or_default();
+        *number += 1;
+        *number <= CALLS
+    });
+    let more = numbers
+        .into_iter()
+        .filter(|(_kind, number)| *number > CALLS);
+    calls.extend(more.map(|(kind, number)| Alert {
+        kind,
+        zone: None,
+        host: None,
+        text: format!(
+            "{} more alerts of kind {kind} at the same time; `srvkeeper status` and the log name them",
+            number - CALLS
+        ),
+    }));
+    calls
+}
+
 /// The alerts that have been raised and still hold.
 #[derive(Debug, Default)]
 pub(super) struct OpenAlerts(BTreeMap<Scope, BTreeSet<AlertIdentity>>);
@@ -150,6 +178,21 @@ mod tests {
         assert!(!open.holds(&elsewhere, AlertKind::Unreadable));
         open.update(here.clone(), alerts("held kms1."));
         assert!(!open.holds(&here, AlertKind::Unreadable));
+    }
+
+    #[test]
+    fn many_of_a_kind_at_once_are_few_calls() {
+        let few = alerts("held kms1., freeze -");
+        assert_eq!(to_call(few.clone()), few);
+        let full = vec![alert("unreadable -"); CALLS];
+        assert_eq!(to_call(full.clone()), full);
+        let many = [vec![alert("unreadable -"); 2_000], few.clone()].concat();
+        let calls = to_call(many);
+        assert_eq!(calls.len(), CALLS + few.len() + 1);
+        assert_eq!(calls[CALLS..CALLS + few.len()], few);
+        let last = calls.last().unwrap();
+        assert_eq!((last.kind, &last.zone), (AlertKind::Unreadable, &None));
+        assert!(last.text.starts_with("1980 more alerts of kind unreadable"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::alerts::{OpenAlerts, Scope};
+use super::alerts::{self, OpenAlerts, Scope};
 use super::batch::{Batch, Ground, Obstacle, Reconciled};
 use super::board::Board;
 use super::carried::Carried;
@@ -411,10 +411,12 @@ impl<'a> Keeper<'a> {
                 };
             }
         });
+        let mut raised = Vec::new();
         for report in &done.reports {
             self.note_waiting(report);
-            self.tell_zone(report, &done);
+            raised.extend(self.tell_zone(report, &done));
         }
+        self.raise(raised);
         self.following.start(&self.ground, &done.reports);
         // The sample may have come while the zone was walked through.
         self.wake_those_who_waited("a sample");
@@ -426,8 +428,10 @@ impl<'a> Keeper<'a> {
         self.ears.board.walked(done);
     }
 
-    fn tell_zone(&mut self, report: &ZoneReport, done: &Reconciled) {
+    /// Tells what became of one zone; returns the alerts to be raised for it.
+    fn tell_zone(&mut self, report: &ZoneReport, done: &Reconciled) -> Vec<Alert> {
         let now = Timestamp::now();
+        let mut raised = Vec::new();
         let alerts = match &report.plan {
             Ok(plan) => {
                 let asked = plan.is_pending() && report.outcome.is_none();
@@ -446,8 +450,7 @@ impl<'a> Keeper<'a> {
                 if self.hosts.canary_is_silent()
                     && let Some(alert) = plan::of_network(plan)
                 {
-                    let raised = self.alerts.update(Scope::Network, vec![alert]);
-                    self.raise(raised);
+                    raised.extend(self.alerts.update(Scope::Network, vec![alert]));
                 }
                 let mut alerts = plan::alerts_of(plan);
                 if self.is_settling(report.index) {
@@ -457,26 +460,27 @@ impl<'a> Keeper<'a> {
                 alerts.extend(self.waits_long(report.index, plan));
                 alerts
             }
-            Err(error) if error.is_interrupted() => return,
+            Err(error) if error.is_interrupted() => return raised,
             Err(error) => plan::unreadable(&report.zone, error).into_iter().collect(),
         };
         let owner = self.ground.config.zones.get(report.index);
         let Some(owner) = owner.map(|zone| zone.owner.clone()) else {
-            return;
+            return raised;
         };
         let scope = Scope::Zone(owner);
         let was_unreadable = self.alerts.holds(&scope, AlertKind::Unreadable);
-        let raised = self.alerts.update(scope, alerts);
+        let new = self.alerts.update(scope, alerts);
         match &report.plan {
             Err(error) => {
-                let (zone, is_raised) = (&report.zone, !raised.is_empty());
+                let (zone, is_raised) = (&report.zone, !new.is_empty());
                 self.telling
                     .unreadable(report.index, zone, error, is_raised);
             }
             Ok(_) if was_unreadable => info!(zone = %report.zone, "can be read again"),
             Ok(_) => {}
         }
-        self.raise(raised);
+        raised.extend(new);
+        raised
     }
 
     /// True while some host of the zone may yet turn out to be up; it is walked through again then.
@@ -574,9 +578,11 @@ impl<'a> Keeper<'a> {
     }
 
     fn raise(&self, alerts: Vec<Alert>) {
-        for alert in alerts {
-            telling::alert(&alert);
-            self.ears.board.alert(&alert);
+        for alert in &alerts {
+            telling::alert(alert);
+            self.ears.board.alert(alert);
+        }
+        for alert in alerts::to_call(alerts) {
             self.hook(hook::alert(&alert, Timestamp::now()), Hooks::alert);
         }
     }
