@@ -28,6 +28,7 @@ pub mod hooks;
 pub mod http;
 pub mod model;
 pub mod observe;
+pub mod owner;
 pub mod plan;
 pub mod probe;
 pub mod process;

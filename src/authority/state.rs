@@ -1,8 +1,9 @@
 //! Zone files and snapshots on disk: which one counts, and how a change gets there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use hickory_proto::rr::{LowerName, Name, Record};
@@ -11,6 +12,7 @@ use hickory_proto::serialize::txt::{LexerError, ParseError, Parser};
 
 use super::records::{Records, ZoneFault, check, collect, octets};
 use super::snapshot::{self, SnapshotError, Unwritable};
+use crate::owner;
 
 /// Why a zone cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,16 @@ pub enum LoadError {
         /// The zone in it.
         zone: String,
     },
+    /// The folder of the snapshots cannot be made or written to.
+    #[error(
+        "no change of a zone could be stored in {folder}; give it to the user that srvkeeper runs as (chown -R USER {folder}), and see that its disk is not mounted read-only", folder = folder.display()
+    )]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The first snapshot cannot be written.
     #[error("cannot store the zone of {}", file.display())]
     Store {
@@ -109,10 +121,11 @@ pub(super) struct Loaded {
 }
 
 /// Reads a zone: the snapshot when there is one, otherwise the zone file, of which it then makes
-/// the first snapshot.
+/// the first snapshot. An error also where no later change could be stored.
 pub(super) fn load(zone_file: &Path, state_dir: &Path) -> Result<Loaded, LoadError> {
     let (origin, seed) = read_zone_file(zone_file)?;
     let snapshot = snapshot_path(state_dir, &origin);
+    try_to_write(&snapshot, state_dir)?;
     if let Some(records) = read_snapshot(&snapshot, &origin)? {
         return Ok(Loaded {
             origin,
@@ -129,6 +142,21 @@ pub(super) fn load(zone_file: &Path, state_dir: &Path) -> Result<Loaded, LoadErr
         records: seed,
         snapshot,
     })
+}
+
+/// Makes the folder of the snapshots, and a file in it as the next change will: what fails then is
+/// an update that nobody watches, with SERVFAIL.
+fn try_to_write(snapshot: &Path, state_dir: &Path) -> Result<(), LoadError> {
+    let folder = authority_folder(state_dir);
+    let temporary = temporary_path(snapshot);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .and_then(|()| owner::create_folder(&folder))
+        .and_then(|()| create_anew(&temporary))
+        .and_then(|_file| fs::remove_file(&temporary))
+        .map_err(|source| LoadError::Folder { folder, source })
 }
 
 /// One record that only the zone file or only the served zone has.
@@ -176,8 +204,7 @@ pub(super) fn persist(snapshot: &Path, records: &Records) -> Result<(), PersistE
         source,
     };
     let folder = snapshot.parent().unwrap_or(Path::new("."));
-    let temporary = snapshot.with_extension("zone.new");
-    fs::create_dir_all(folder).map_err(failed)?;
+    let temporary = temporary_path(snapshot);
     write_synced(&temporary, &text).map_err(failed)?;
     let written = fs::read_to_string(&temporary).map_err(failed)?;
     let reread = snapshot::read(&written).ok();
@@ -191,9 +218,17 @@ pub(super) fn persist(snapshot: &Path, records: &Records) -> Result<(), PersistE
 }
 
 fn write_synced(file: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(file)?;
+    let mut file = create_anew(file)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Makes the file in the place of one that a crash has left.
+fn create_anew(file: &Path) -> io::Result<File> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => owner::create_file(file),
+    }
 }
 
 fn read_snapshot(file: &Path, origin: &Name) -> Result<Option<Records>, LoadError> {
@@ -297,7 +332,15 @@ fn snapshot_path(state_dir: &Path, origin: &Name) -> PathBuf {
         }
         name.push('.');
     }
-    state_dir.join("authority").join(format!("{name}zone"))
+    authority_folder(state_dir).join(format!("{name}zone"))
+}
+
+fn authority_folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("authority")
+}
+
+fn temporary_path(snapshot: &Path) -> PathBuf {
+    snapshot.with_extension("zone.new")
 }
 
 #[cfg(test)]

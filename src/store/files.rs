@@ -1,8 +1,8 @@
-//! The state directory, its locks, and the owner of what is made in it.
+//! The state directory and its locks.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::StoreError;
+use crate::owner;
 
 const RUN_LOCK: &str = "lock";
 const DAEMON_LOCK: &str = "daemon.lock";
@@ -181,33 +182,14 @@ fn make(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes `name` in `dir` unless it exists; a file made by root gets the directory's owner.
-///
-/// Whoever owns the directory may not be trusted with what root may do, so an existing file is
-/// never given away: it could be a link to another one.
+/// Makes `name` in `dir` unless it exists.
 fn create(dir: &Path, name: &str) -> Result<(), StoreError> {
     let path = dir.join(name);
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path);
-    let file = match made {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(source) => return Err(StoreError::file(&path, source)),
-    };
-    give_to_owner_of(dir, &file).map_err(|source| StoreError::file(&path, source))
-}
-
-fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
-    let owner = fs::metadata(dir)?;
-    // A new file belongs to who made it, so its owner tells whether we are root.
-    let made_by_root = file.metadata()?.uid() == 0;
-    if made_by_root && owner.uid() != 0 {
-        fchown(file, Some(owner.uid()), Some(owner.gid()))?;
+    match owner::create_file(&path) {
+        Ok(_file) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::file(&path, source)),
     }
-    Ok(())
 }
 
 /// Opens a file of the state directory, but not through a link.

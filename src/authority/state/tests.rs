@@ -1,10 +1,13 @@
 use std::error::Error as _;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use hickory_proto::rr::{RData, RecordType};
 
 use super::*;
 use crate::authority::records::{key, put, rrset};
 
+/// The user without rights, to whom root gives the folder; others keep it.
+const NOBODY: u32 = 65_534;
 const ZONE: &str = "\
 $ORIGIN corp.example.
 $TTL 300
@@ -90,15 +93,42 @@ fn what_a_crash_leaves_behind_does_no_harm() {
 }
 
 #[test]
-fn a_disk_that_says_no_is_an_error() {
+fn where_no_change_could_be_stored_nothing_is_served() {
     let (folder, file) = folder(ZONE);
+    let authority = folder.path().join("authority");
+    let refused = || {
+        let error = load(&file, folder.path()).err().unwrap();
+        assert!(matches!(error, LoadError::Folder { .. }), "{error}");
+        let advice = format!("chown -R USER {}", authority.display());
+        assert!(error.to_string().contains(&advice), "{error}");
+    };
     // A file stands where the folder would be.
-    fs::write(folder.path().join("authority"), "").unwrap();
-    let error = load(&file, folder.path()).err().unwrap();
-    assert!(
-        matches!(error, LoadError::Read { .. } | LoadError::Store { .. }),
-        "{error}"
-    );
+    fs::write(&authority, "").unwrap();
+    refused();
+    fs::remove_file(&authority).unwrap();
+    let loaded = load(&file, folder.path()).unwrap();
+    // The snapshot can be read, and the next one not be written.
+    fs::create_dir(loaded.snapshot.with_extension("zone.new")).unwrap();
+    refused();
+}
+
+#[test]
+fn what_is_stored_is_for_the_owner_of_the_state_directory() {
+    let (folder, file) = folder(ZONE);
+    if fs::metadata(folder.path()).unwrap().uid() == 0 {
+        chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let owner = fs::metadata(folder.path()).unwrap().uid();
+    let loaded = load(&file, folder.path()).unwrap();
+    persist(&loaded.snapshot, &changed(&loaded.records)).unwrap();
+    for (path, mode) in [
+        (loaded.snapshot.as_path(), 0o600),
+        (loaded.snapshot.parent().unwrap(), 0o700),
+    ] {
+        let stored = fs::metadata(path).unwrap();
+        assert_eq!(stored.uid(), owner, "{}", path.display());
+        assert_eq!(stored.permissions().mode() & 0o777, mode);
+    }
 }
 
 #[test]
