@@ -16,7 +16,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use support::{Bind, Fate, Kms, Primary, Proxy, SRVKEEPER, Site, ZoneText, dig, serial};
+use support::{
+    Bind, Fate, Kms, Primary, Proxy, SRVKEEPER, Site, ZoneText, dig, serial, unused_address,
+};
 
 const ZONES: [&str; 2] = ["corp.example.", "branch.example."];
 const KMS1: &str = "kms1.corp.example.";
@@ -461,6 +463,50 @@ fn a_broken_store_leaves_a_script_that_does_it_by_hand() {
         .expect("nsupdate; tests/run installs it");
     assert!(nsupdate.status.success(), "{nsupdate:?}\n{run}");
     setting.expect_only(KMS3);
+}
+
+#[test]
+fn with_a_broken_store_it_says_which_zones_the_script_leaves_alone() {
+    let setting = Setting::new();
+    // Where nobody listens.
+    let broken = |readable| {
+        let site = Site::with_primary(if readable {
+            setting.primary.address
+        } else {
+            unused_address()
+        })
+        .host(KMS1, &setting.kms1)
+        .host_with(KMS3, &setting.kms3, "role = \"standby\"")
+        .server("second", unused_address(), SRVKEEPER)
+        .zone(ZONES[0])
+        .zone_with(ZONES[1], "second", "");
+        fs::create_dir(site.path("state")).unwrap();
+        fs::write(
+            site.path("state/store.sqlite3"),
+            "no database, ".repeat(300),
+        )
+        .unwrap();
+        let run = site.run(&failover(&["--to", KMS3, "--yes"]));
+        run.expect(1);
+        run
+    };
+
+    let run = broken(true);
+    for text in [
+        "nsupdate -v -k KEYFILE",
+        "could not be read: branch.example.;",
+    ] {
+        assert!(run.stderr.contains(text), "no «{text}» in {run}");
+    }
+
+    let run = broken(false);
+    assert!(!run.stderr.contains("nsupdate"), "{run}");
+    for text in [
+        "nothing to run",
+        "Not read: branch.example., corp.example.;",
+    ] {
+        assert!(run.stderr.contains(text), "no «{text}» in {run}");
+    }
 }
 
 /// The store opens and the plan is shown; only then the overrides cannot be stored.

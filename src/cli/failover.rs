@@ -313,10 +313,9 @@ impl Failover<'_> {
         Failure::new(
             ExitStatus::Failed,
             format!(
-                "{}; nothing was written to DNS. The script on stdout does it by hand: save it, \
-                 and run nsupdate -v -k KEYFILE FILE. No override is stored: once the store is \
-                 repaired, a later run undoes it unless the failed host is still down",
-                chain(error)
+                "{}; nothing was written to DNS. {}",
+                chain(error),
+                render::failover::by_hand(&plan)
             ),
         )
     }

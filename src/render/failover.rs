@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::lines::{Layout, fold, shortened};
 use crate::model::{Host, Name, Override, Verdict};
+use crate::plan::{Plan, ZonePlan};
 
 /// Under a point its further lines are so far indented.
 const INDENT: usize = 4;
@@ -95,6 +96,41 @@ pub fn intended(overrides: &[Override], before: &[Override], layout: Layout) -> 
         }
     }
     lines.out
+}
+
+/// What the script for `nsupdate` does of a failover that could not be stored, and what it leaves
+/// undone, in one line.
+pub fn by_hand(plan: &Plan) -> String {
+    let unreadable: Vec<&Name> = plan
+        .zones
+        .iter()
+        .filter(|zone| zone.result.is_err())
+        .map(|zone| &zone.zone)
+        .collect();
+    let left_alone = shortened(&unreadable, SHOWN);
+    if !plan.planned().any(ZonePlan::is_pending) {
+        let nothing =
+            "There is nothing to run: the script on stdout has comments only, which say why";
+        return match unreadable.as_slice() {
+            [] => nothing.to_owned(),
+            _ => format!(
+                "{nothing}. Not read: {left_alone}; see that their servers answer, and run the \
+                 same command again"
+            ),
+        };
+    }
+    let missing = match unreadable.as_slice() {
+        [] => String::new(),
+        _ => format!(
+            ". It leaves alone what could not be read: {left_alone}; see that their servers answer, \
+             and run the same command again for those"
+        ),
+    };
+    format!(
+        "The script on stdout does it by hand: save it, and run nsupdate -v -k KEYFILE FILE\
+         {missing}. No override is stored: once the store is repaired, a later run undoes it unless \
+         the failed host is still down"
+    )
 }
 
 /// The override of the same host that a new one takes the place of, its end and reason included.
