@@ -184,7 +184,10 @@ fn decide(
         (Answer::Rejected(why), _) => (OutcomeKind::Refused, format!("{server} {why}")),
         (Answer::Rcode(rcode), _) if rcode.is_conflict() => (
             OutcomeKind::Stale,
-            format!("{server} answered {rcode}: the RRset is no longer what the plan saw"),
+            format!(
+                "{server} answered {rcode}: the RRset is no longer what the plan saw; run again \
+                 (up to a minute later where the server answers reads from a cache, as PowerDNS does)"
+            ),
         ),
         (Answer::Rcode(rcode), None) => (
             OutcomeKind::Unknown,
@@ -590,7 +593,7 @@ mod tests {
                 &Answer::Rcode(Rcode::NXRRSET),
                 None,
                 OutcomeKind::Stale,
-                "NXRRSET",
+                "NXRRSET: the RRset is no longer what the plan saw; run again (up to a minute later",
             ),
             (
                 &Answer::Rcode(Rcode::YXRRSET),
