@@ -102,6 +102,8 @@ fn a_bad_request_gets_a_proper_answer_and_the_next_one_its_own() {
         (get("/api/v1/history?before=-9223372036854775808"), 200),
         (get("/api/v1/history?before=9223372036854775808"), 400),
         (get("/api/v1/history?zone=%27%3B%20DROP%20TABLE%20changes"), 400),
+        (get("/api/v1/events?x=1"), 400),
+        (get("/api/v1/openapi.json?x=1"), 400),
         (method("HEAD"), 200),
         (method("POST"), 405),
         (method("PUT"), 405),

@@ -239,7 +239,12 @@ pub(super) async fn history(State(shared): State<Arc<Shared>>, asked: Asked) -> 
 }
 
 /// `/api/v1/events`: what happens, as it happens.
-pub(super) async fn events(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answer {
+pub(super) async fn events(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Answer {
+    Question::read(asked, &[])?;
     let place = Arc::clone(&shared.watchers).try_acquire_owned();
     let place = place.map_err(|_full| {
         let text = "too many clients watch the events; ask again later";
@@ -252,8 +257,9 @@ pub(super) async fn events(State(shared): State<Arc<Shared>>, headers: HeaderMap
 }
 
 /// `/api/v1/openapi.json`: the description of all this.
-pub(super) async fn description() -> Response<Body> {
-    json(Body::from(DESCRIPTION))
+pub(super) async fn description(asked: Asked) -> Answer {
+    Question::read(asked, &[])?;
+    Ok(json(Body::from(DESCRIPTION)))
 }
 
 /// Written as it is read, so that no client costs more memory than a piece.

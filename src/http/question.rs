@@ -27,10 +27,11 @@ impl Question {
         let mut read = BTreeMap::new();
         for (name, value) in given {
             if !known.contains(&name.as_str()) {
-                let text = format!(
-                    "there is no parameter {name} here; known are {}",
-                    known.join(", ")
-                );
+                let instead = match known {
+                    [] => "it takes none".to_owned(),
+                    known => format!("known are {}", known.join(", ")),
+                };
+                let text = format!("there is no parameter {name} here; {instead}");
                 return Err(refusal(text));
             }
             if read.contains_key(&name) {
@@ -143,6 +144,15 @@ mod tests {
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(body["error"], said, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn where_none_is_known_that_is_said() {
+        let uri = "/?x=1".parse().unwrap();
+        let refused = Question::read(Query::try_from_uri(&uri), &[]).unwrap_err();
+        let body = to_bytes(refused.into_response().into_body(), 1000).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["error"], "there is no parameter x here; it takes none");
     }
 
     #[test]
