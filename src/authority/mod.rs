@@ -37,7 +37,7 @@ use crate::wire::tsig::Key;
 use handler::Handler;
 pub use records::ZoneFault;
 pub use snapshot::{SnapshotError, Unwritable};
-pub use state::{Difference, LoadError, PersistError, differences};
+pub use state::{Damage, Difference, LoadError, PersistError, differences};
 use zone::Zone;
 
 /// An idle TCP connection is closed after this time.

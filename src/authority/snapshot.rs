@@ -140,14 +140,15 @@ fn split_name(octets: &[u8]) -> Option<(Name, &[u8])> {
     }
 }
 
-/// All records as lines for people; the serial, which moves with every change, reads 0.
-pub(super) fn lines_without_serial(records: &Records) -> impl Iterator<Item = String> {
+/// All records as lines for people, each with what it is compared by: letter case does not count, nor
+/// does the serial, which moves with every change.
+pub(super) fn comparable(records: &Records) -> impl Iterator<Item = (String, String)> {
     all(records).map(|record| {
-        let mut record = record.clone();
-        if let RData::SOA(soa) = &mut record.data {
+        let mut compared = record.clone();
+        if let RData::SOA(soa) = &mut compared.data {
             soa.serial = 0;
         }
-        plain(&record)
+        (plain(&compared).to_ascii_lowercase(), plain(record))
     })
 }
 

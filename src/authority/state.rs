@@ -18,7 +18,9 @@ use crate::owner;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file cannot be read.
-    #[error("cannot read {}", file.display())]
+    #[error(
+        "cannot read {}; it must be a text file that the user srvkeeper runs as may read", file.display()
+    )]
     Read {
         /// The zone file or the snapshot.
         file: PathBuf,
@@ -36,9 +38,9 @@ pub enum LoadError {
         source: ParseError,
     },
     /// The records make no zone.
-    #[error("{} holds no zone that can be served", file.display())]
+    #[error("{} holds no zone that can be served; correct it", file.display())]
     Zone {
-        /// The zone file or the snapshot.
+        /// The zone file.
         file: PathBuf,
         /// Why not.
         source: ZoneFault,
@@ -53,18 +55,20 @@ pub enum LoadError {
         /// The other one.
         second: PathBuf,
     },
-    /// The snapshot was changed by hand.
+    /// The snapshot is not as it was written.
     #[error(
-        "{} has been changed by hand; restore it, or remove it to begin again from the zone file", file.display()
+        "{} is damaged, or has been changed by hand; restore it, or remove it to begin again from the zone file", file.display()
     )]
     Snapshot {
         /// The snapshot.
         file: PathBuf,
-        /// Where.
-        source: SnapshotError,
+        /// How that shows.
+        source: Damage,
     },
     /// The snapshot holds another zone than its name says.
-    #[error("{} holds the zone {zone}, which its name does not say; restore it", file.display())]
+    #[error(
+        "{} holds the zone {zone}, which its name does not say; restore it, or remove it to begin again from the zone file", file.display()
+    )]
     Misplaced {
         /// The snapshot.
         file: PathBuf,
@@ -89,6 +93,20 @@ pub enum LoadError {
         /// Why.
         source: PersistError,
     },
+}
+
+/// How it shows that a snapshot is not as it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// It is no text, or no file.
+    #[error(transparent)]
+    Text(io::Error),
+    /// A line is none of ours.
+    #[error(transparent)]
+    Line(#[from] SnapshotError),
+    /// The records make no zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneFault),
 }
 
 /// Why a snapshot is not on disk.
@@ -188,11 +206,9 @@ pub fn differences(zone_file: &Path, state_dir: &Path) -> Result<Vec<Difference>
     Ok(only_in_file.chain(only_in_state).collect())
 }
 
-/// The records as people write them, by their text in lower case.
+/// The records as people write them, by what they are compared by.
 fn lines(records: &Records) -> BTreeMap<String, String> {
-    snapshot::lines_without_serial(records)
-        .map(|line| (line.to_ascii_lowercase(), line))
-        .collect()
+    snapshot::comparable(records).collect()
 }
 
 /// Puts the zone on disk so that a crash at any moment leaves the old or the new one: a temporary
@@ -232,24 +248,27 @@ fn create_anew(file: &Path) -> io::Result<File> {
 }
 
 fn read_snapshot(file: &Path, origin: &Name) -> Result<Option<Records>, LoadError> {
+    let damaged = |source| LoadError::Snapshot {
+        file: file.to_owned(),
+        source,
+    };
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(LoadError::Read {
-                file: file.to_owned(),
-                source,
-            });
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound => Ok(None),
+                io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory => {
+                    Err(damaged(Damage::Text(error)))
+                }
+                _ => Err(LoadError::Read {
+                    file: file.to_owned(),
+                    source: error,
+                }),
+            };
         }
     };
-    let records = snapshot::read(&text).map_err(|source| LoadError::Snapshot {
-        file: file.to_owned(),
-        source,
-    })?;
-    let held = check(&records).map_err(|source| LoadError::Zone {
-        file: file.to_owned(),
-        source,
-    })?;
+    let records = snapshot::read(&text).map_err(|error| damaged(error.into()))?;
+    let held = check(&records).map_err(|error| damaged(error.into()))?;
     if held != *origin {
         return Err(LoadError::Misplaced {
             file: file.to_owned(),

@@ -71,6 +71,30 @@ fn serials_and_letter_case_are_no_difference() {
 }
 
 #[test]
+fn an_soa_that_differs_is_shown_with_its_serial() {
+    let (folder, file) = folder(ZONE);
+    load(&file, folder.path()).unwrap();
+    fs::write(
+        &file,
+        ZONE.replace("7   ;", "8   ;").replace("600 30", "600 31"),
+    )
+    .unwrap();
+    let soa = |serial, minimum| {
+        format!(
+            "corp.example. 300 SOA ns.corp.example. hostmaster.corp.example. {serial} 60 60 600 \
+             {minimum}"
+        )
+    };
+    assert_eq!(
+        differences(&file, folder.path()).unwrap(),
+        [
+            Difference::OnlyInFile(soa(8, 31)),
+            Difference::OnlyInState(soa(7, 30)),
+        ]
+    );
+}
+
+#[test]
 fn a_change_is_read_back_after_a_restart() {
     let (folder, file) = folder(ZONE);
     let loaded = load(&file, folder.path()).unwrap();
@@ -199,11 +223,29 @@ fn records_that_make_no_zone() {
 fn a_snapshot_changed_by_hand_is_not_served() {
     let (folder, file) = folder(ZONE);
     let loaded = load(&file, folder.path()).unwrap();
-    fs::write(&loaded.snapshot, "nonsense\n").unwrap();
-    assert!(matches!(
-        load(&file, folder.path()),
-        Err(LoadError::Snapshot { .. })
-    ));
+    let refused = |damage: &str| {
+        let error = load(&file, folder.path()).err().unwrap();
+        assert!(
+            error
+                .to_string()
+                .ends_with("or remove it to begin again from the zone file"),
+            "{error}"
+        );
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains(damage), "{source}");
+    };
+    for (text, damage) in [
+        (&b"nonsense\n"[..], "line 1"),
+        (b"", "no SOA record"),
+        (b"\xff", "UTF-8"),
+    ] {
+        fs::write(&loaded.snapshot, text).unwrap();
+        refused(damage);
+    }
+    fs::remove_file(&loaded.snapshot).unwrap();
+    fs::create_dir(&loaded.snapshot).unwrap();
+    refused("directory");
+    fs::remove_dir(&loaded.snapshot).unwrap();
     let other = collect(loaded.records.values().flat_map(|set| {
         set.records_without_rrsigs().map(|record| {
             let mut record = record.clone();
