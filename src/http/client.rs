@@ -39,6 +39,11 @@ pub enum AskError {
         .0.display()
     )]
     Denied(PathBuf),
+    /// No socket can have this path, so that a daemon has none either.
+    #[error(
+        "{} is too long for a socket; take a shorter state_dir, or ask `/api/v1/status` at `daemon.http`", .0.display()
+    )]
+    TooLong(PathBuf),
     /// The way to it fails.
     #[error("the daemon cannot be asked by {}", socket.display())]
     Socket {
@@ -75,6 +80,8 @@ fn ask_patiently(state_dir: &Path, path: &str, patience: Duration) -> Result<Vec
     let stream = UnixStream::connect(&socket).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => absent(state_dir, &socket),
         io::ErrorKind::PermissionDenied => AskError::Denied(socket.clone()),
+        // A path has no zero octets, so that only its length is left.
+        io::ErrorKind::InvalidInput => AskError::TooLong(socket.clone()),
         _ => failed(source),
     })?;
     stream.set_read_timeout(Some(patience)).map_err(failed)?;
@@ -172,6 +179,14 @@ mod tests {
         // The same where something else has its name.
         std::fs::write(path.join(SOCKET), "").unwrap();
         assert!(matches!(ask(path, "/"), Err(AskError::NoSocket { .. })));
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("x".repeat(120));
+        let error = ask(&deep, "/").unwrap_err();
+        assert!(matches!(error, AskError::TooLong(_)), "{error}");
     }
 
     #[test]
