@@ -459,6 +459,15 @@ fn address(text: &str, purpose: Purpose) -> Result<SocketAddr, String> {
 }
 
 fn ip(text: &str) -> Result<IpAddr, String> {
+    let without_interface = text.split('%').next().unwrap_or(text);
+    if let Ok(IpAddr::V6(address)) = without_interface.parse()
+        && address.is_unicast_link_local()
+    {
+        return Err(format!(
+            "\"{text}\" is a link-local address, which leads to another host on each interface; \
+             write another address of the host"
+        ));
+    }
     text.parse().map_err(|_| match text.parse::<SocketAddr>() {
         Ok(address) => format!(
             "\"{text}\" has a port; write \"{}\", for port is a key of its own",
@@ -632,6 +641,12 @@ host.address = "10.0.1.11:1688"
     "10.0.1.11:1688" has a port; write "10.0.1.11", for port is a key of its own
 host.address = "kms1"
     "kms1" is not an IP address; write one such as "10.0.1.11"
+host.address = ["fe80::1"]
+    "fe80::1" is a link-local address, which leads to another host on each interface; write another address of the host
+host.address = "fe80::1%eth0"
+    "fe80::1%eth0" is a link-local address, which leads to another host on each interface; write another address of the host
+host.address = ["fd00::1", "fec0::1"]
+    right
 host.address = [2]
     expected a list of IP addresses, found the number 2; an example is address = ["10.0.1.11"]
 zone.name = "."
