@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::info;
 
 use crate::config::{Config, Key, Server};
-use crate::dns::exchange::{Exchange, Settings};
+use crate::dns::exchange::{Exchange, ExchangeError, Settings};
 use crate::dns::gss;
 use crate::dns::resolve::Resolver;
 use crate::model::{GssKey, Home, Observed, Zone};
-use crate::observe::observe_first;
+use crate::observe::{Cause, ObserveError, observe_first};
 use crate::plan::{ZoneError, check_home, may_take_over};
 use crate::wire::tsig;
 
@@ -72,6 +72,8 @@ impl Signing {
 pub struct Connections {
     keys: BTreeMap<String, Signing>,
     servers: Vec<Server>,
+    /// Where the embedded primary listens while the daemon runs.
+    embedded: Vec<SocketAddr>,
     primaries: Primaries,
     open: Mutex<BTreeMap<Endpoint, Connection>>,
 }
@@ -90,6 +92,10 @@ impl Connections {
                 .map(|(name, key)| (name.clone(), signing(key)))
                 .collect(),
             servers: config.servers.clone(),
+            embedded: config
+                .authority
+                .as_ref()
+                .map_or_else(Vec::new, |authority| authority.listen.clone()),
             primaries: Primaries::default(),
             open: Mutex::default(),
         }
@@ -109,7 +115,7 @@ impl Connections {
         let connections = self.all_of(zone, resolver, home).await?;
         let first = connections.first().map(|found| found.exchange.server());
         let home = home.filter(|home| first == Some(home.server));
-        let (observed, tried) = read_first(zone, &connections).await?;
+        let (observed, tried) = self.read_first(zone, &connections).await?;
         if let Some(home) = home {
             let why_not = tried.first().map_or("", String::as_str);
             check_home(zone, home, &observed, why_not)?;
@@ -142,7 +148,7 @@ impl Connections {
         }
         let mut others = connections.to_vec();
         others.retain(|other| named.contains(&other.exchange.server()));
-        let (next, _tried) = read_first(zone, &others).await.ok()?;
+        let (next, _tried) = self.read_first(zone, &others).await.ok()?;
         let (named, stays) = (next.server, home.server);
         if may_take_over(observed, &next) {
             return Some(next);
@@ -161,8 +167,47 @@ impl Connections {
     ) -> Option<Observed> {
         let mut connections = self.all_of(zone, resolver, None).await.ok()?;
         connections.retain(|found| !tried.contains(&found.exchange.server()));
-        let (observed, _tried) = read_first(zone, &connections).await.ok()?;
+        let (observed, _tried) = self.read_first(zone, &connections).await.ok()?;
         Some(observed)
+    }
+
+    /// Reads a zone from the first of these that can be read; with it come the causes of those before.
+    async fn read_first(
+        &self,
+        zone: &Zone,
+        connections: &[Connection],
+    ) -> Result<(Observed, Vec<String>), ZoneError> {
+        let exchanges = connections.iter().map(|found| &found.exchange);
+        let (observed, tried) =
+            observe_first(exchanges, zone)
+                .await
+                .map_err(|error| ZoneError {
+                    server: error
+                        .tried
+                        .last()
+                        .map(|(address, _cause)| address.to_string()),
+                    text: format!("{error}{}", self.start_the_embedded(&error)),
+                })?;
+        let causes = tried.iter().map(|(_address, cause)| cause.to_string());
+        Ok((observed, causes.collect()))
+    }
+
+    /// What to do where nothing listens at the address of the embedded primary: no other program
+    /// is to be looked for there.
+    fn start_the_embedded(&self, error: &ObserveError) -> String {
+        let silent = |cause: &Cause| {
+            matches!(
+                cause,
+                Cause::Exchange(ExchangeError::Connect { .. } | ExchangeError::Udp(_))
+            )
+        };
+        error
+            .tried
+            .iter()
+            .find(|(address, cause)| self.embedded.contains(address) && silent(cause))
+            .map_or_else(String::new, |(address, _cause)| {
+                format!("; {address} is the embedded primary: start `srvkeeper run`, which has it")
+            })
     }
 
     /// The connections to all of a zone's servers, or to the addresses of its primary, in the order
@@ -268,25 +313,6 @@ impl Connections {
         let endpoint = (address, key.map(str::to_owned));
         open.entry(endpoint).or_insert_with(make).clone()
     }
-}
-
-/// Reads a zone from the first of these that can be read; with it come the causes of those before.
-async fn read_first(
-    zone: &Zone,
-    connections: &[Connection],
-) -> Result<(Observed, Vec<String>), ZoneError> {
-    let exchanges = connections.iter().map(|found| &found.exchange);
-    let (observed, tried) = observe_first(exchanges, zone)
-        .await
-        .map_err(|error| ZoneError {
-            server: error
-                .tried
-                .last()
-                .map(|(address, _cause)| address.to_string()),
-            text: error.to_string(),
-        })?;
-    let causes = tried.iter().map(|(_address, cause)| cause.to_string());
-    Ok((observed, causes.collect()))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ fn configured(text: &str) -> Config {
         fs::write(&file, key).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
+    fs::write(folder.path().join("corp.zone"), "").unwrap();
     let file = folder.path().join("srvkeeper.toml");
     fs::write(&file, format!("{HEAD}{text}")).unwrap();
     config::load(&file).unwrap_or_else(|error| panic!("{error:?}"))
@@ -168,6 +169,27 @@ async fn a_zone_whose_primary_is_not_found_says_why_and_others_go_on() {
     );
     let observed = connections.observe(&config.zones[1], &resolver, None).await;
     assert_eq!(observed.unwrap().server, address);
+}
+
+#[tokio::test]
+async fn where_the_embedded_primary_is_not_there_it_is_to_be_started() {
+    // No test is given this port, so that nobody listens there.
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let zone = "[[zone]]\nname = \"corp.example.\"\nservers = [\"one\"]\n";
+    let server = format!("[[server]]\nname = \"one\"\naddress = \"{address}\"\nkey = \"old\"\n");
+    let embedded =
+        format!("[authority]\nlisten = [\"{address}\"]\nkey = \"old\"\nzones = [\"corp.zone\"]\n");
+    let resolver = resolver(address, corp).await;
+    for (text, is_told) in [
+        (format!("{embedded}{server}{zone}"), true),
+        (format!("{server}{zone}"), false),
+    ] {
+        let config = configured(&text);
+        let connections = Connections::new(&config);
+        let read = connections.observe(&config.zones[0], &resolver, None).await;
+        let text = read.unwrap_err().text;
+        assert_eq!(text.contains("start `srvkeeper run`"), is_told, "{text}");
+    }
 }
 
 #[tokio::test]
