@@ -157,11 +157,14 @@ fn one_in_a_hundred_fails_in_its_own_way_and_the_others_are_done() {
             "{zone}: {run}"
         );
     }
+    // The cause comes first: below it the zones could be thousands.
     for cause in [
-        "3 zones: error z0000.example., z0004.example., z0008.example.",
-        "3 zones: error z0001.example., z0005.example., z0009.example.",
-        "2 zones: error z0002.example., z0006.example.",
-        "2 zones: error z0003.example., z0007.example.",
+        "3 zones: error zone ZONE cannot be read:",
+        "2 zones: error zone ZONE cannot be read:",
+        "on both sides z0000.example., z0004.example., z0008.example.",
+        "that the server runs z0001.example., z0005.example., z0009.example.",
+        "at this address z0002.example., z0006.example.",
+        "and the firewall z0003.example., z0007.example.",
     ] {
         run.expect_text(cause);
     }

@@ -86,7 +86,7 @@ pub(super) fn sections(plan: &Plan, layout: Layout) -> impl Iterator<Item = Sect
         .chain(error_sections(failed, layout))
 }
 
-/// Why zones could not be planned, each cause once.
+/// Why zones could not be planned: each cause once, and below it the zones, since they can be many.
 pub(super) fn error_sections<'a>(
     failed: impl Iterator<Item = (&'a Name, &'a ZoneError)>,
     layout: Layout,
@@ -98,7 +98,7 @@ pub(super) fn error_sections<'a>(
             several => {
                 let names = causes::names(several);
                 let zones = counted(several.len(), "zone");
-                failed_section(zones, [&names, &cause.text], layout)
+                failed_section(zones, [&cause.text, &names], layout)
             }
         })
         .collect()

@@ -1,14 +1,17 @@
 //! A daemon's status for people: what `status` prints.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anstyle::Style;
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines::{Layout, columns, fold, name_column, one_line, shortened};
+use super::causes::by_cause;
+use super::lines::{Layout, columns, counted, fold, name_column, one_line, shortened};
 use super::pause::left;
 use super::text::{BOLD, DIM, GREEN, INDENT, RED, YELLOW, indented, line, state_style, styled};
-use crate::model::{Change, ChangeKind, State};
+use crate::model::{Change, ChangeKind, Srv, State};
 use crate::plan::{Summary, ZonePlan};
-use crate::status::{HostStatus, Level, Page, Status, ZoneState, ZoneStatus};
+use crate::status::{Copies, HostStatus, Level, Page, Status, ZoneState, ZoneStatus};
 
 /// Columns of the longest state of a host.
 const HOST_STATE: usize = 7;
@@ -18,6 +21,9 @@ const ZONE_STATE: usize = 10;
 
 /// Zones named that need no word.
 const QUIET: usize = 10;
+
+/// Zones of which the same is said are told one by one while they are no more than these.
+const FEW: usize = 3;
 
 /// Reasons told for which changes of one zone are held.
 const REASONS: usize = 3;
@@ -137,9 +143,7 @@ fn zones(out: &mut String, page: &Page, now: Timestamp, layout: Layout) {
     if !loud.is_empty() {
         out.push('\n');
     }
-    for known in loud {
-        zone(out, known, now, layout);
-    }
+    loud_zones(out, &loud, now, layout);
     if !quiet.is_empty() {
         out.push('\n');
     }
@@ -167,29 +171,84 @@ fn needs_a_word(zone: &ZoneStatus) -> bool {
     zone.level() != Level::Ok || zone.state() != ZoneState::InSync || zone.foreign() > 0
 }
 
-fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
-    let style = level_style(zone.level());
-    let state = zone.state();
-    let pad = " ".repeat(ZONE_STATE.saturating_sub(state.as_str().len()));
-    let name = name_of(zone);
-    let numbers = numbers(zone, now);
-    let head = format!(
-        "{}{pad}  {}",
-        styled(style, state.as_str()),
-        styled(BOLD, &name)
-    );
-    if ZONE_STATE + 2 + name.chars().count() + 2 + numbers.chars().count() <= layout.width {
-        line(out, &format!("{head}  {numbers}"));
-    } else {
-        line(out, &head);
-        for piece in fold(&numbers, layout.width.saturating_sub(INDENT)) {
-            indented(out, INDENT, &piece);
+/// The zones in their order; many that are so for the same cause stand together at the place of
+/// the first, since one dead primary fails them all in the same words.
+fn loud_zones(out: &mut String, loud: &[&ZoneStatus], now: Timestamp, layout: Layout) {
+    let said: Vec<String> = loud.iter().map(|zone| why(zone).join("\n")).collect();
+    let said = loud.iter().zip(&said).enumerate();
+    let said = said.map(|(place, (zone, why))| {
+        // Without a cause each zone is told for itself: its numbers are all there is to say.
+        let alone = why.is_empty().then_some(place);
+        (&zone.zone, (zone.state(), alone), why.as_str())
+    });
+    let mut told: BTreeMap<usize, String> = BTreeMap::new();
+    for cause in by_cause(said) {
+        let known = cause.places.iter().filter_map(|place| loud.get(*place));
+        let known: Vec<&ZoneStatus> = known.copied().collect();
+        if known.len() <= FEW {
+            for (place, known) in cause.places.iter().zip(known) {
+                zone(told.entry(*place).or_default(), known, now, layout);
+            }
+        } else if let Some(first) = cause.places.first() {
+            let out = told.entry(*first).or_default();
+            zones_together(out, &known, &cause.text, now, layout);
         }
     }
+    out.extend(told.into_values());
+}
+
+fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
+    head(out, &name_of(zone), &[zone], now, layout);
     for told in notes(zone) {
         for piece in fold(&one_line(&told), layout.width.saturating_sub(INDENT)) {
             indented(out, INDENT, &piece);
         }
+    }
+}
+
+/// Their cause, the records that it holds, and below them every zone.
+fn zones_together(
+    out: &mut String,
+    zones: &[&ZoneStatus],
+    why: &str,
+    now: Timestamp,
+    layout: Layout,
+) {
+    head(out, &counted(zones.len(), "zone"), zones, now, layout);
+    let held = zones.iter().filter_map(|zone| zone.planned());
+    let held = held.flat_map(|plan| &plan.held).map(|held| &held.change);
+    let held = withheld(&held.collect::<Vec<&Change>>());
+    let names: Vec<String> = zones.iter().map(|zone| name_of(zone)).collect();
+    let names = names.join(", ");
+    let told = why.lines().chain([held.as_str(), names.as_str()]);
+    for told in told.filter(|told| !told.is_empty()) {
+        for piece in fold(told, layout.width.saturating_sub(INDENT)) {
+            indented(out, INDENT, &piece);
+        }
+    }
+}
+
+/// The state that the zones share, what they are called, and their numbers.
+fn head(out: &mut String, name: &str, zones: &[&ZoneStatus], now: Timestamp, layout: Layout) {
+    let Some(first) = zones.first() else {
+        return;
+    };
+    let style = level_style(first.level());
+    let state = first.state();
+    let pad = " ".repeat(ZONE_STATE.saturating_sub(state.as_str().len()));
+    let numbers = numbers(zones, now);
+    let head = format!(
+        "{}{pad}  {}",
+        styled(style, state.as_str()),
+        styled(BOLD, name)
+    );
+    if ZONE_STATE + 2 + columns(name) + 2 + columns(&numbers) <= layout.width {
+        line(out, &format!("{head}  {numbers}"));
+        return;
+    }
+    line(out, &head);
+    for piece in fold(&numbers, layout.width.saturating_sub(INDENT)) {
+        indented(out, INDENT, &piece);
     }
 }
 
@@ -202,35 +261,42 @@ fn name_of(zone: &ZoneStatus) -> String {
     }
 }
 
-/// `2 published, 1 to add; serial 7; 12 s ago`: what is to be done in the words of `plan`.
-fn numbers(zone: &ZoneStatus, now: Timestamp) -> String {
+/// `2 published, 1 to add; serial 7; 12 s ago`: what is to be done in the words of `plan`. Of
+/// several zones the sums; serials and times are those of one zone.
+fn numbers(zones: &[&ZoneStatus], now: Timestamp) -> String {
+    let sum = |count: fn(&ZoneStatus) -> usize| zones.iter().map(|zone| count(zone)).sum::<usize>();
+    let alone = match zones {
+        [alone] => Some(*alone),
+        _ => None,
+    };
     let mut told = Vec::new();
-    if let Some(plan) = zone.planned() {
-        let mut counts = vec![format!("{} published", zone.published().len())];
-        let pending = Summary::of([Some(plan)]);
+    if zones.iter().any(|zone| zone.planned().is_some()) {
+        let published = sum(|zone| zone.published().len());
+        let mut counts = vec![format!("{published} published")];
+        let pending = Summary::of(zones.iter().map(|zone| zone.planned()));
         for (count, what) in [
             (pending.creates, "to add"),
             (pending.updates, "to change"),
             (pending.deletes, "to remove"),
-            (zone.held(), "held"),
-            (zone.contested(), "contested"),
-            (zone.foreign(), "foreign"),
+            (sum(ZoneStatus::held), "held"),
+            (sum(ZoneStatus::contested), "contested"),
+            (sum(ZoneStatus::foreign), "foreign"),
         ] {
             if count > 0 {
                 counts.push(format!("{count} {what}"));
             }
         }
         told.push(counts.join(", "));
+    }
+    if let Some(plan) = alone.and_then(ZoneStatus::planned) {
         told.push(format!("serial {}", plan.observed.serial));
     }
-    if let Some(copies) = zone.copies.as_ref().filter(|copies| copies.total() > 0) {
-        told.push(format!(
-            "{} of {} name servers agree",
-            copies.agreeing(),
-            copies.total()
-        ));
+    let name_servers = sum(|zone| zone.copies.as_ref().map_or(0, Copies::total));
+    if name_servers > 0 {
+        let agreeing = sum(|zone| zone.copies.as_ref().map_or(0, Copies::agreeing));
+        told.push(format!("{agreeing} of {name_servers} name servers agree"));
     }
-    if let Some(last) = zone.last_attempt {
+    if let Some(last) = alone.and_then(|zone| zone.last_attempt) {
         told.push(ago(last, now));
     }
     told.join("; ")
@@ -238,11 +304,26 @@ fn numbers(zone: &ZoneStatus, now: Timestamp) -> String {
 
 /// Why, and what else there is to say.
 fn notes(zone: &ZoneStatus) -> Vec<String> {
+    told_with(zone, |(reason, changes)| {
+        vec![withheld(changes), reason.clone()]
+    })
+}
+
+/// Why alone, each on one line: what zones may share whose records are others.
+fn why(zone: &ZoneStatus) -> Vec<String> {
+    let notes = told_with(zone, |(reason, _)| vec![reason.clone()]);
+    notes.iter().map(|note| one_line(note)).collect()
+}
+
+/// Why changes are held, and the changes.
+type Withheld<'a> = (String, Vec<&'a Change>);
+
+fn told_with(zone: &ZoneStatus, told: impl Fn(&Withheld<'_>) -> Vec<String>) -> Vec<String> {
     let error = zone.error().map(|error| error.text.clone());
     let failure = zone.failure.as_ref().map(|outcome| outcome.text.clone());
     let short = zone.planned().and_then(|plan| plan.short_of_hosts);
     let short = short.map(|short| short.to_string());
-    let held = zone.planned().map(held).unwrap_or_default();
+    let held = zone.planned().map(|plan| held(plan, told));
     let obstacle = zone
         .obstacle
         .as_ref()
@@ -251,14 +332,14 @@ fn notes(zone: &ZoneStatus) -> Vec<String> {
         .into_iter()
         .chain(failure)
         .chain(short)
-        .chain(held)
+        .chain(held.unwrap_or_default())
         .chain(obstacle)
         .collect()
 }
 
-/// Each reason for which changes are held, once, below the records that it holds.
-fn held(plan: &ZonePlan) -> Vec<String> {
-    let mut reasons: Vec<(String, Vec<&Change>)> = Vec::new();
+/// Each reason for which changes are held, once.
+fn held(plan: &ZonePlan, told: impl Fn(&Withheld<'_>) -> Vec<String>) -> Vec<String> {
+    let mut reasons: Vec<Withheld<'_>> = Vec::new();
     for held in &plan.held {
         let reason = format!("{}: {}", held.guard, held.text);
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
@@ -272,11 +353,7 @@ fn held(plan: &ZonePlan) -> Vec<String> {
         let zone = &plan.zone;
         format!("and {more} more held: `srvkeeper plan {zone}` shows them")
     });
-    shown
-        .iter()
-        .flat_map(|(reason, changes)| [withheld(changes), reason.clone()])
-        .chain(more)
-        .collect()
+    shown.iter().flat_map(told).chain(more).collect()
 }
 
 /// `not added: 0 0 1688 kms3.corp.example.; not removed: 0 0 1688 kms1.corp.example.`
@@ -289,9 +366,11 @@ fn withheld(changes: &[&Change]) -> String {
     let words = ["added", "changed", "removed"].into_iter();
     let told = words.filter_map(|word| {
         let of_this_kind = changes.iter().filter(|change| word_of(change) == word);
-        let records: Vec<String> = of_this_kind
+        // Several zones may want the same record withheld.
+        let mut known = BTreeSet::new();
+        let records: Vec<&Srv> = of_this_kind
             .filter_map(|change| change.before().or(change.after()))
-            .map(ToString::to_string)
+            .filter(|record| known.insert(*record))
             .collect();
         (!records.is_empty()).then(|| format!("not {word}: {}", shortened(&records, NAMED)))
     });

@@ -150,7 +150,7 @@ pub fn outcomes<'a>(
             OutcomeKind::Applied if !interrupted => None,
             _ => Some(causes::names(&cause.zones)),
         };
-        for told in names.iter().chain([&cause.text]) {
+        for told in [&cause.text].into_iter().chain(&names) {
             for piece in fold(told, layout.width.saturating_sub(INDENT)) {
                 indented(&mut out, INDENT, &piece);
             }

@@ -186,6 +186,83 @@ fn people_read_problems_first_and_the_rest_together() {
     );
 }
 
+/// What is said of so many zones, of which each has this plan.
+fn text_of_zones(zones: usize, plan: impl Fn(&Zone) -> Result<ZonePlan, ZoneError>) -> String {
+    let hosts = [host("kms1.example.")];
+    let zones: Vec<Zone> = (0..zones).map(zone).collect();
+    let mut book = Book::new(at(0));
+    let terms = Terms {
+        hosts: &hosts,
+        zones: &zones,
+        writes: true,
+        interval: Duration::from_secs(300),
+    };
+    book.configure(terms, at(0));
+    let reports = zones.iter().enumerate().map(|(index, zone)| Report {
+        zone: index,
+        plan: plan(zone),
+        outcome: None,
+    });
+    book.walked(reports, "run: start", None, at(5));
+    let text = text_of(&book.status(at(6)), 80);
+    let (_facts, told) = text.rsplit_once("\n\n").unwrap();
+    told.to_owned()
+}
+
+#[test]
+fn zones_that_fail_for_the_same_cause_stand_together_with_the_cause_told_once() {
+    let unreadable = |zone: &Zone| {
+        Err(ZoneError {
+            server: None,
+            text: format!("no answer\nfor {}", zone.owner),
+        })
+    };
+    assert_eq!(
+        text_of_zones(5, unreadable),
+        "unreadable  5 zones\n\
+         \x20   no answer for _vlmcs._tcp.ZONE\n\
+         \x20   z0.example., z1.example., z2.example., z3.example., z4.example.\n"
+    );
+    assert_eq!(
+        text_of_zones(2, unreadable),
+        "unreadable  z0.example.  2s ago\n\
+         \x20   no answer for _vlmcs._tcp.z0.example.\n\
+         unreadable  z1.example.  2s ago\n\
+         \x20   no answer for _vlmcs._tcp.z1.example.\n"
+    );
+}
+
+#[test]
+fn zones_held_for_the_same_reason_stand_together_though_their_records_are_others() {
+    let text = text_of_zones(4, |zone| {
+        let mut plan = plan(2, zone, &[host("kms1.example.")])?;
+        let own = delete(&format!("kms.{}", zone.name));
+        plan.held = vec![
+            held(Guard::Canary, delete("kms1.example."), "none answers"),
+            held(Guard::Canary, own, "none answers"),
+        ];
+        Ok(plan)
+    });
+    assert_eq!(
+        text,
+        "held        4 zones  4 published, 8 held\n\
+         \x20   canary: none answers\n\
+         \x20   not removed: 0 0 1688 kms1.example., 0 0 1688 kms.z0.example., 0 0 1688\n\
+         \x20   kms.z1.example., 0 0 1688 kms.z2.example., 0 0 1688 kms.z3.example.\n\
+         \x20   z0.example., z1.example., z2.example., z3.example.\n"
+    );
+}
+
+#[test]
+fn zones_that_have_only_numbers_to_tell_are_told_one_by_one() {
+    let text = text_of_zones(5, |zone| {
+        let mut plan = plan(2, zone, &[host("kms1.example.")])?;
+        plan.changes = vec![create("kms3.example.")];
+        Ok(plan)
+    });
+    assert_eq!(text.lines().count(), 5, "{text}");
+}
+
 /// What is said of a zone with these changes to be made, and these held.
 fn zone_with(changes: Vec<Change>, held: Vec<Held>) -> String {
     let hosts = [host("kms1.example.")];
