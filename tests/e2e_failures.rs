@@ -108,6 +108,22 @@ fn a_key_without_the_right_on_knot() {
 }
 
 #[test]
+fn a_key_that_knot_takes_for_reads_only() {
+    // It calls a key unknown where it does not grant the name, as a secondary does.
+    let primary = Knot::start(&[ZoneText::new(ZONE)]);
+    let site = Site::with_primary(primary.address)
+        .trusted_host(KMS1, "")
+        .zone_with(ZONE, "primary", "service = \"_other._tcp\"");
+
+    let run = site.apply(1);
+
+    run.expect_text("unknown");
+    run.expect_text("answers reads by this key and takes no update by it (BADKEY)");
+    run.expect_text("take this server out of `servers`, or put the primary in its place");
+    assert!(!run.to_string().contains("does not know the key"), "{run}");
+}
+
+#[test]
 fn a_clock_that_is_an_hour_behind() {
     for primary in each_empty_primary() {
         let kms = Kms::start();

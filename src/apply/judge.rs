@@ -119,6 +119,16 @@ fn leaves_records_alone(plan: &ZonePlan) -> bool {
     })
 }
 
+/// What BADKEY means of a server that shows, in a read-back signed with the same key, that it knows
+/// the key.
+pub(super) fn takes_no_update(server: SocketAddr) -> String {
+    format!(
+        "{server} answers reads by this key and takes no update by it (BADKEY): it is a secondary, or the \
+         key has no right to this RRset there (Knot: an acl with action: update); send updates to the \
+         primary, that is take this server out of `servers`, or put the primary in its place"
+    )
+}
+
 /// Decides the outcome. `read_back` is `None` when the answer made it needless.
 pub fn judge(
     answer: &Answer,
@@ -617,6 +627,28 @@ mod tests {
             let outcome = judge(answer, &expected, read_back);
             assert_eq!(outcome.kind, kind, "{answer:?} {read_back:?}");
             assert!(outcome.text.contains(says), "{}", outcome.text);
+        }
+    }
+
+    #[test]
+    fn a_server_that_reads_by_a_key_is_not_said_not_to_know_it() {
+        let before = [srv("kms1.corp.example.")];
+        let after = [srv("kms2.corp.example.")];
+        let owner = Name::parse("_vlmcs._tcp.corp.example.").unwrap();
+        let expected = Expectation {
+            server: "127.0.0.1:53".parse().unwrap(),
+            owner: &owner,
+            before: &before,
+            before_ttl: Some(3600),
+            after: &after,
+            after_ttl: Some(3600),
+            any_ttl: false,
+        };
+        let answer = Answer::Doubtful(takes_no_update(expected.server));
+        let outcome = judge(&answer, &expected, Some(Ok(&observed(&before, 3600))));
+        assert_eq!(outcome.kind, OutcomeKind::Unknown);
+        for told in ["answers reads by this key", "out of `servers`", "unchanged"] {
+            assert!(outcome.text.contains(told), "{}", outcome.text);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::model::{Observed, Outcome, OutcomeKind, Srv, Zone};
 use crate::observe::observe;
 use crate::plan::ZonePlan;
 use crate::wire::answer;
+use crate::wire::tsig::{Rejection, TsigError};
 use crate::wire::update::{self, Update};
 
 /// Encodes the plan's update: the RRset as read for a prerequisite, then deletions, then additions.
@@ -99,7 +100,15 @@ async fn ask(
     message: Vec<u8>,
 ) -> (Answer, Option<Result<Observed, String>>) {
     let server = plan.observed.server;
-    let answer = match exchange.update(message).await {
+    let answer = exchange.update(message).await;
+    let is_said_unknown = matches!(
+        answer,
+        Err(ExchangeError::Tsig(TsigError::Rejected {
+            rejection: Rejection::BadKey { .. },
+            ..
+        }))
+    );
+    let answer = match answer {
         Ok(bytes) => match answer::update(&bytes) {
             Ok(rcode) => Answer::Rcode(rcode),
             Err(error) => Answer::Doubtful(error.to_string()),
@@ -119,5 +128,10 @@ async fn ask(
     }
     let read_back = observe(exchange, zone).await;
     fault::point(fault::Phase::ReadBack);
+    let answer = match read_back {
+        // It was signed with that key, and so was the answer: the server knows it.
+        Ok(_) if is_said_unknown => Answer::Doubtful(judge::takes_no_update(server)),
+        _ => answer,
+    };
     (answer, Some(read_back.map_err(|error| error.to_string())))
 }
