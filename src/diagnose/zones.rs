@@ -4,7 +4,7 @@ use super::evidence::{
     Evidence, PreflightAnswer, ReadProblem, ReadProblemKind, Reading, ServerEvidence, Software,
     ZoneEvidence,
 };
-use super::repairs::{self, Place, Repair};
+use super::repairs::{self, Place, Repair, bare};
 use super::{Check, Finding, Level, Section, Subject, copies, rights, settings};
 use crate::model::Rcode;
 
@@ -12,7 +12,7 @@ pub(super) fn section(zone: &ZoneEvidence, evidence: &Evidence) -> Section {
     let mut findings = Vec::new();
     match &zone.readings {
         Ok(readings) => of_servers(zone, readings, evidence, &mut findings),
-        Err(why) => findings.push(unknown_primary(why)),
+        Err(why) => findings.push(unknown_primary(zone, why)),
     }
     findings.extend(copies::name_servers(zone, evidence));
     findings.extend(copies::delegation(zone));
@@ -48,7 +48,7 @@ fn of_servers(
     }
 }
 
-fn unknown_primary(why: &str) -> Finding {
+fn unknown_primary(zone: &ZoneEvidence, why: &str) -> Finding {
     Finding::new(
         Check::Primary,
         Level::Failure,
@@ -57,8 +57,17 @@ fn unknown_primary(why: &str) -> Finding {
     .seen(why)
     .repaired_by([Repair::new(
         Place::Srvkeeper,
-        "name the primary",
-        ["[[server]]", "name = \"NAME\"", "address = \"ADDRESS:53\""],
+        "name the primary and the key that signs there; a key of the zone itself must go, since it is for \
+         a primary that was found",
+        [
+            "[[server]]".to_owned(),
+            "name = \"NAME\"".to_owned(),
+            "address = \"ADDRESS:53\"".to_owned(),
+            "key = \"KEY\"".to_owned(),
+            "[[zone]]".to_owned(),
+            format!("name = \"{}\"", bare(&zone.name)),
+            "servers = [\"NAME\"]  # and no key".to_owned(),
+        ],
     )])
 }
 

@@ -426,11 +426,24 @@ fn a_primary_that_was_not_found_fails_its_zone() {
         copies: None,
         ..zone()
     };
-    only(
+    let finding = only(
         &of(server(), zone),
         Check::Primary,
         Level::Failure,
         "not known",
+    );
+    let repair = lines(&finding);
+    for line in [
+        "key = \"KEY\"",
+        "name = \"corp.example\"",
+        "servers = [\"NAME\"]",
+    ] {
+        assert!(repair.contains(line), "{repair}");
+    }
+    assert!(
+        finding.repairs[0]
+            .what
+            .contains("a key of the zone itself must go")
     );
 }
 
