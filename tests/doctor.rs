@@ -21,7 +21,7 @@ use srvkeeper::diagnose::{
     KeyProblemKind, KeyWord, Preflight, PreflightAnswer, ReadProblem, ReadProblemKind, Reading,
     ServerEvidence, Software, Start, TargetEvidence, Way, ZoneEvidence, diagnose,
 };
-use srvkeeper::model::{Name, Observed, Rcode, Srv, TsigAlgorithm};
+use srvkeeper::model::{Changes, Name, Observed, Publisher, Rcode, Srv, TsigAlgorithm};
 use srvkeeper::plan::Plan;
 use srvkeeper::render::text::Layout;
 use srvkeeper::render::{doctor, html, markdown};
@@ -82,6 +82,8 @@ fn zone(suffix: &str, server: usize, seen: Observed, answer: PreflightAnswer) ->
         name: name(suffix),
         owner: name(&format!("_vlmcs._tcp.{suffix}")),
         ttl: 3600,
+        publisher: Publisher::Sole,
+        changes: Changes::Sync,
         refreshes: false,
         copies: Some(Ok(vec![CopyEvidence {
             name: name(&format!("ns1.{suffix}")),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-use crate::model::{Name, Observed, Rcode, TsigAlgorithm};
+use crate::model::{Changes, Name, Observed, Publisher, Rcode, TsigAlgorithm};
 
 /// Everything that was seen.
 #[derive(Debug, Clone)]
@@ -186,6 +186,10 @@ pub struct ZoneEvidence {
     pub owner: Name,
     /// The configured TTL.
     pub ttl: u32,
+    /// Who else publishes: then the TTL is theirs.
+    pub publisher: Publisher,
+    /// Which changes are allowed.
+    pub changes: Changes,
     /// Whether records are added again from time to time.
     pub refreshes: bool,
     /// Each of its servers that answers at all, in the order to be tried; or why none is known.

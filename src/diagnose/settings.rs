@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Reading, ServerEvidence, ZoneEvidence};
 use super::repairs::{Place, Repair, bare, word};
 use super::{Check, Finding, Level};
-use crate::model::Observed;
+use crate::model::{Changes, Observed, Publisher};
 
 /// A TTL below this has clients and servers ask all the time, in seconds.
 const LOWEST_TTL: u32 = 60;
@@ -43,20 +43,44 @@ fn ttl(zone: &ZoneEvidence, observed: &Observed) -> Finding {
         return finding(Level::Warning, text).repaired_by([sensible("lower it")]);
     }
     if observed.mixed_ttl {
-        let text = "the records have different TTLs, which RFC 2181 forbids; the next apply makes them one".to_owned();
-        return finding(Level::Warning, text);
+        let text = "the records have different TTLs, which RFC 2181 forbids";
+        return correction(zone, observed, text);
     }
     match observed.ttl {
-        Some(ttl) if ttl != configured => finding(
-            Level::Warning,
-            format!(
-                "the records have a TTL of {ttl} s, {configured} s are configured; the next apply corrects it, unless the server allows no other (BIND: max-zone-ttl) or the hosts publish themselves (publisher = \"shared\")"
-            ),
-        ),
+        Some(ttl) if ttl != configured => {
+            let text = format!("the records have a TTL of {ttl} s, {configured} s are configured");
+            correction(zone, observed, &text)
+        }
         Some(ttl) => finding(Level::Pass, format!("the TTL is {ttl} s, as configured")),
         None => finding(
             Level::Pass,
             format!("a TTL of {configured} s is configured"),
+        ),
+    }
+}
+
+/// A TTL that is not the configured one: whether it is to be so, and who makes it another.
+fn correction(zone: &ZoneEvidence, observed: &Observed, text: &str) -> Finding {
+    let finding = |level, more| Finding::new(Check::Ttl, level, format!("{text}; {more}"));
+    match (zone.publisher, zone.changes) {
+        (Publisher::Shared, _) => finding(
+            Level::Pass,
+            "the hosts publish themselves (publisher = \"shared\"), so it is theirs",
+        ),
+        (Publisher::Sole, Changes::CreateOnly) => finding(
+            Level::Warning,
+            "with changes = \"create-only\" no apply corrects it",
+        )
+        .repaired_by(observed.ttl.filter(|_| !observed.mixed_ttl).map(|ttl| {
+            Repair::new(
+                Place::Srvkeeper,
+                "configure the TTL that stands there, or allow more changes",
+                ["[record]".to_owned(), format!("ttl = \"{ttl}s\"")],
+            )
+        })),
+        (Publisher::Sole, Changes::Sync | Changes::UpsertOnly) => finding(
+            Level::Warning,
+            "the next apply corrects it, unless the server allows no other (BIND: max-zone-ttl)",
         ),
     }
 }

@@ -34,6 +34,8 @@ pub(super) async fn look(
         name: zone.name.clone(),
         owner: zone.owner.clone(),
         ttl: zone.ttl,
+        publisher: zone.policy.publisher,
+        changes: zone.policy.changes,
         refreshes: zone.policy.refresh.is_some(),
         readings: Ok(Vec::new()),
         copies: None,

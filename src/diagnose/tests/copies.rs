@@ -176,6 +176,44 @@ fn the_ttl_is_the_configured_and_a_sensible_one() {
 }
 
 #[test]
+fn another_ttl_is_corrected_or_left_by_the_policy() {
+    for (publisher, changes, level, words) in [
+        (
+            Publisher::Sole,
+            Changes::UpsertOnly,
+            Level::Warning,
+            "the next apply corrects it",
+        ),
+        (
+            Publisher::Sole,
+            Changes::CreateOnly,
+            Level::Warning,
+            "no apply corrects it",
+        ),
+        (
+            Publisher::Shared,
+            Changes::Sync,
+            Level::Pass,
+            "so it is theirs",
+        ),
+    ] {
+        for mixed_ttl in [false, true] {
+            let mut reading = reading();
+            let observed = reading.observed.as_mut().unwrap();
+            observed.ttl = Some(300);
+            observed.mixed_ttl = mixed_ttl;
+            let zone = ZoneEvidence {
+                publisher,
+                changes,
+                readings: Ok(vec![reading]),
+                ..zone()
+            };
+            only(&of(server(), zone), Check::Ttl, level, words);
+        }
+    }
+}
+
+#[test]
 fn scavenging_is_a_matter_of_directories_that_nobody_refreshes() {
     for (key, software, refreshes, expected) in [
         (tsig(), Software::Unknown, false, None),

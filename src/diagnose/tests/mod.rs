@@ -7,7 +7,7 @@ mod zones;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::model::{Observed, Rcode, Srv, TsigAlgorithm};
+use crate::model::{Changes, Observed, Publisher, Rcode, Srv, TsigAlgorithm};
 
 const OWNER: &str = "_vlmcs._tcp.corp.example.";
 
@@ -96,6 +96,8 @@ fn zone() -> ZoneEvidence {
         name: name("corp.example."),
         owner: name(OWNER),
         ttl: 3600,
+        publisher: Publisher::Sole,
+        changes: Changes::Sync,
         refreshes: false,
         readings: Ok(vec![reading()]),
         copies: Some(Ok(vec![copy(CopyState::Read(observed(7, KMS1)))])),
