@@ -18,7 +18,7 @@
 
 mod name_servers;
 
-pub use name_servers::{copy, listening, name_servers, name_servers_and_addresses};
+pub use name_servers::{copy, listening, name_servers_and_addresses, own_addresses};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -107,6 +107,7 @@ fn zone(suffix: &str, server: usize, seen: Observed, answer: PreflightAnswer) ->
                 after: Ok(seen),
             }),
         }]),
+        apart_from_home: None,
         delegation: None,
         contested: Vec::new(),
     }

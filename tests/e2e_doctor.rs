@@ -66,11 +66,15 @@ fn findings(site: &Site, server: SocketAddr) -> Diagnosis {
 }
 
 fn look(site: &Site, server: SocketAddr) -> Diagnosis {
-    let config = config::load(&site.configure()).unwrap();
     let resolver = Resolver::with_name_servers(&[server]).with_primary_port(server.port());
+    look_with(site, &resolver)
+}
+
+fn look_with(site: &Site, resolver: &Resolver) -> Diagnosis {
+    let config = config::load(&site.configure()).unwrap();
     let (_nobody, interrupt) = Interrupt::new();
     let surroundings = Surroundings {
-        resolver: &resolver,
+        resolver,
         progress: &Quiet,
         interrupt: &interrupt,
     };
@@ -432,6 +436,19 @@ fn start_embedded(site: &Site, address: SocketAddr, zone: &str) -> Embedded {
     let file = site.path("own.zone");
     fs::write(&file, zone).unwrap();
     Embedded::start(address, vec![file], &site.path("embedded"))
+}
+
+#[test]
+fn a_name_server_in_the_zone_is_found_where_the_resolver_knows_nothing_of_it() {
+    let primary = Bind::start(&[zone_with(&RECORDS)]);
+    let elsewhere = Bind::start(&[ZoneText::new("elsewhere.example.")]);
+    let resolver = Resolver::with_name_servers(&[elsewhere.address]);
+    let resolver = resolver.with_primary_port(primary.address.port());
+    let site = site_with(primary.address, SRVKEEPER);
+
+    let found = look_with(&site, &resolver);
+
+    only(&found, Check::NameServers, Level::Pass);
 }
 
 #[test]

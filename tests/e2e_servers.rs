@@ -91,6 +91,9 @@ fn another_server_is_written_only_when_it_publishes_the_same() {
     run.expect_text("TTL 3600 there, 1 record with TTL 3600 here");
     run.expect_text("take it out of `servers` of [[zone]] corp.example.");
     assert_eq!(published(&copies.second), lines(&["kms1"]));
+    let run = copies.site.run(&["doctor"]);
+    run.expect_text("WARNING primary: its records were last written on");
+    run.expect_text("TTL 3600 there, 1 record with TTL 3600 here");
 
     copies.replicate_kms2();
     copies.site = with_kms3(copies.site);

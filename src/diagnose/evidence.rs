@@ -194,6 +194,9 @@ pub struct ZoneEvidence {
     pub refreshes: bool,
     /// Each of its servers that answers at all, in the order to be tried; or why none is known.
     pub readings: Result<Vec<Reading>, String>,
+    /// Why nothing is planned on what was read: the zone stays with a server that cannot be read, and
+    /// this is another one, with other records.
+    pub apart_from_home: Option<String>,
     /// The copies of its name servers; `None`: nobody could be asked for them.
     pub copies: Option<Result<Vec<CopyEvidence>, String>>,
     /// Where the update zone is cut below the suffix: what its parent says.

@@ -46,6 +46,9 @@ fn of_servers(
         findings.extend(rights::right(zone, reading, server));
         findings.extend(rights::unchanged(reading, server));
     }
+    if let Some(why) = &zone.apart_from_home {
+        findings.push(Finding::new(Check::Primary, Level::Warning, why.clone()));
+    }
 }
 
 fn unknown_primary(zone: &ZoneEvidence, why: &str) -> Finding {

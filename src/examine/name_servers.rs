@@ -13,7 +13,7 @@ use crate::diagnose::{CopyEvidence, CopyState, Delegation};
 use crate::dns::exchange::{Exchange, Settings};
 use crate::dns::resolve::Resolver;
 use crate::model::Name;
-use crate::observe;
+use crate::observe::{self, Cause};
 use crate::wire::answer;
 use crate::wire::query::query;
 
@@ -74,13 +74,31 @@ impl<'a> Neighbours<'a> {
         None
     }
 
-    /// The copies that these name servers have of the RRset, each of their addresses for itself.
-    pub(super) async fn copies(&self, names: &[Name], owner: &Name) -> Vec<CopyEvidence> {
-        let copies = names.iter().map(|name| self.copies_of(name, owner));
-        join_all(copies).await.concat()
+    /// The copies of the RRset that the zone's name servers have, each of their addresses for itself.
+    ///
+    /// `exchange` is with a server of the zone, which knows best where a name in the zone listens:
+    /// so does whoever follows an update, also where this machine resolves through another view.
+    pub(super) async fn copies(
+        &self,
+        exchange: &Exchange,
+        zone: &Name,
+        owner: &Name,
+    ) -> Result<Vec<CopyEvidence>, Cause> {
+        let servers = observe::name_servers_and_addresses(exchange, zone).await?;
+        let copies = servers.into_iter().map(async |(name, known)| {
+            let places = if name.is_within(zone) {
+                let own = observe::own_addresses(exchange, &name, known).await;
+                own.map(|addresses| self.resolver.at_port(addresses))
+                    .map_err(|cause| cause.to_string())
+            } else {
+                self.places(&name).await
+            };
+            self.copies_at(&name, places, owner).await
+        });
+        Ok(join_all(copies).await.concat())
     }
 
-    async fn copies_of(&self, name: &Name, owner: &Name) -> Vec<CopyEvidence> {
+    async fn copies_at(&self, name: &Name, places: Places, owner: &Name) -> Vec<CopyEvidence> {
         let alone = |state| {
             vec![CopyEvidence {
                 name: name.clone(),
@@ -88,7 +106,7 @@ impl<'a> Neighbours<'a> {
                 state,
             }]
         };
-        let addresses = match self.places(name).await {
+        let addresses = match places {
             Ok(addresses) if addresses.is_empty() => return alone(CopyState::NoAddress),
             Ok(addresses) => addresses,
             Err(why) => return alone(CopyState::NotResolved(why)),
@@ -139,9 +157,14 @@ impl<'a> Neighbours<'a> {
     pub(super) async fn delegation(&self, zone: &Name, owner: &Name) -> Delegation {
         let told = self.ask_parent(zone).await;
         let names = told.as_ref().map_or(&[][..], |(_address, names)| names);
+        // The parent's clients know nothing but what they resolve.
+        let copies = names.iter().map(async |name| {
+            let places = self.places(name).await;
+            self.copies_at(name, places, owner).await
+        });
         Delegation {
             zone: zone.clone(),
-            copies: self.copies(names, owner).await,
+            copies: join_all(copies).await.concat(),
             told,
         }
     }

@@ -10,7 +10,7 @@ use super::{Rights, preflight, problems};
 use crate::diagnose::{Reading, Start, ZoneEvidence, first_read};
 use crate::model::{Memory, Name, Observed, Srv, Zone};
 use crate::observe;
-use crate::plan::{contested_now, may_take_over};
+use crate::plan::{check_home, contested_now, may_take_over};
 use crate::reconcile::Connection;
 use crate::wire::answer;
 use crate::wire::query::query;
@@ -38,6 +38,7 @@ pub(super) async fn look(
         changes: zone.policy.changes,
         refreshes: zone.policy.refresh.is_some(),
         readings: Ok(Vec::new()),
+        apart_from_home: None,
         copies: None,
         delegation: None,
         contested: contested_now(context.memory.contests(&zone.owner), Timestamp::now()),
@@ -49,6 +50,8 @@ pub(super) async fn look(
             return evidence;
         }
     };
+    // The server that the zone stays with comes first, where it still is one of its servers.
+    let first_place = places.first().copied();
     // Updates go over TCP, and one that is dropped there would cost each zone a time-out.
     let reachable = places.into_iter().filter_map(|index| {
         let server = context.servers.get(index)?;
@@ -63,14 +66,13 @@ pub(super) async fn look(
     let first = first
         .and_then(|(reading, observed)| Some((context.servers.get(reading.server)?, observed)));
     if let Some((server, observed)) = first {
+        evidence.apart_from_home = apart_from_home(zone, first_place, &readings, observed, context);
         let exchange = &server.connection.exchange;
         let neighbours = context.neighbours;
         let copies = async {
-            let names = observe::name_servers(exchange, &observed.update_zone).await;
-            match names {
-                Ok(names) => Ok(neighbours.copies(&names, &zone.owner).await),
-                Err(cause) => Err(cause.to_string()),
-            }
+            let update_zone = &observed.update_zone;
+            let copies = neighbours.copies(exchange, update_zone, &zone.owner).await;
+            copies.map_err(|cause| cause.to_string())
         };
         let delegation = async {
             if !is_cut_below(&observed.update_zone, &zone.name) {
@@ -85,6 +87,29 @@ pub(super) async fn look(
     }
     evidence.readings = Ok(readings);
     evidence
+}
+
+/// Why nothing is planned on what was read: another server was written last, which cannot be read.
+fn apart_from_home(
+    zone: &Zone,
+    first_place: Option<usize>,
+    readings: &[Reading],
+    observed: &Observed,
+    context: Context<'_>,
+) -> Option<String> {
+    let place = first_place?;
+    let server = context.servers.get(place)?;
+    let home = context.memory.home(&zone.owner)?;
+    if home.server != server.evidence.address {
+        return None;
+    }
+    let reading = readings.iter().find(|reading| reading.server == place);
+    let problem = reading.and_then(|reading| reading.observed.as_ref().err());
+    let why_not = problem.map(|problem| &problem.text);
+    let why_not = why_not.or(server.evidence.tcp.as_ref().err());
+    let why_not = why_not.map_or("", String::as_str);
+    let checked = check_home(zone, home, observed, why_not);
+    checked.err().map(|error| error.text)
 }
 
 /// True when the zone to update is delegated away from the clients' suffix.

@@ -11,15 +11,10 @@ use crate::model::{Name, Observed};
 use crate::wire::answer;
 use crate::wire::query::query;
 
-/// Asks a server of the zone for the zone's name servers; `zone` is the zone to update.
+/// Asks a server of the zone for the zone's name servers, each with those of its addresses that
+/// came along; `zone` is the zone to update.
 ///
 /// Where they listen, [`listening`] tells.
-pub async fn name_servers(exchange: &Exchange, zone: &Name) -> Result<Vec<Name>, Cause> {
-    let servers = name_servers_and_addresses(exchange, zone).await?;
-    Ok(servers.into_iter().map(|(name, _addresses)| name).collect())
-}
-
-/// The same, each with those of its addresses that came along.
 pub async fn name_servers_and_addresses(
     exchange: &Exchange,
     zone: &Name,
@@ -41,15 +36,9 @@ pub async fn listening(
     known: Vec<IpAddr>,
     resolver: &Resolver,
 ) -> Result<Vec<SocketAddr>, String> {
-    let addresses = if name.is_within(zone) && !known.is_empty() {
-        Ok(known)
-    } else if name.is_within(zone) {
-        let (v4, v6) = tokio::join!(
-            ask_addresses(exchange, name, RecordType::A),
-            ask_addresses(exchange, name, RecordType::AAAA),
-        );
-        let both = v4.and_then(|v4| v6.map(|v6| [v4, v6].concat()));
-        both.map_err(|cause| cause.to_string())
+    let addresses = if name.is_within(zone) {
+        let own = own_addresses(exchange, name, known).await;
+        own.map_err(|cause| cause.to_string())
     } else {
         let found = resolver.addresses(name).await;
         found.map_err(|error| error.to_string())
@@ -58,6 +47,23 @@ pub async fn listening(
         true => Err("its name has no address".to_owned()),
         false => Ok(resolver.at_port(addresses)),
     }
+}
+
+/// The addresses of a name server in the zone itself: those that came along, or else what the
+/// zone's server says; empty when the name has none.
+pub async fn own_addresses(
+    exchange: &Exchange,
+    name: &Name,
+    known: Vec<IpAddr>,
+) -> Result<Vec<IpAddr>, Cause> {
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let (v4, v6) = tokio::join!(
+        ask_addresses(exchange, name, RecordType::A),
+        ask_addresses(exchange, name, RecordType::AAAA),
+    );
+    Ok([v4?, v6?].concat())
 }
 
 async fn ask_addresses(

@@ -101,6 +101,7 @@ fn zone() -> ZoneEvidence {
         refreshes: false,
         readings: Ok(vec![reading()]),
         copies: Some(Ok(vec![copy(CopyState::Read(observed(7, KMS1)))])),
+        apart_from_home: None,
         delegation: None,
         contested: Vec::new(),
     }

@@ -420,6 +420,22 @@ fn the_primary_is_who_the_soa_names_or_a_hidden_one() {
 }
 
 #[test]
+fn a_zone_that_stays_with_another_server_is_warned_of_in_the_words_of_the_plan() {
+    let zone = ZoneEvidence {
+        apart_from_home: Some("its records were last written on 10.0.0.9:53".to_owned()),
+        ..zone()
+    };
+    let diagnosis = of(server(), zone);
+    let found = findings(&diagnosis, Check::Primary);
+    let warnings: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding.level == Level::Warning)
+        .map(|finding| finding.text.as_str())
+        .collect();
+    assert_eq!(warnings, ["its records were last written on 10.0.0.9:53"]);
+}
+
+#[test]
 fn a_primary_that_was_not_found_fails_its_zone() {
     let zone = ZoneEvidence {
         readings: Err("the SOA names nobody".to_owned()),
