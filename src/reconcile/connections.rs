@@ -119,7 +119,10 @@ impl Connections {
         if let Some(home) = home {
             let why_not = tried.first().map_or("", String::as_str);
             check_home(zone, home, &observed, why_not)?;
-            if let Some(moved) = self.moved(zone, home, &connections, &observed).await {
+            // Boxed, so that a zone with servers has no room for it.
+            if zone.servers.is_empty()
+                && let Some(moved) = Box::pin(self.moved(zone, home, &connections, &observed)).await
+            {
                 return Ok(moved);
             }
         }
@@ -139,10 +142,7 @@ impl Connections {
         connections: &[Connection],
         observed: &Observed,
     ) -> Option<Observed> {
-        let named = match zone.servers.is_empty() {
-            true => self.primaries.named(&zone.owner),
-            false => return None,
-        };
+        let named = self.primaries.named(&zone.owner);
         if observed.server != home.server || named.contains(&home.server) {
             return None;
         }
