@@ -190,10 +190,11 @@ pub(super) fn problem(text: &str) {
 
 /// Prints the error that ends the program.
 pub(super) fn error(text: &str) {
-    if FOR_PROGRAMS.load(Ordering::Relaxed) {
-        return tracing::error!("{text}");
-    }
-    note(&format!("srvkeeper: {text}"));
+    let who = match FOR_PROGRAMS.load(Ordering::Relaxed) {
+        true => "",
+        false => "srvkeeper: ",
+    };
+    problem(&format!("{who}{text}"));
 }
 
 /// Asks on the terminal. `None`: there is no terminal to ask on.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::duration;
 use super::keys::Keys;
+use super::programs::Programs;
 use super::read::{Document, Place, Problems, Scope, Section};
 use super::table::Table;
 use super::{Authority, HostDefaults, Server};
@@ -41,6 +42,7 @@ pub(super) fn hosts(
     sections: &[Section],
     health: &Section,
     record: &Section,
+    programs: &mut Programs,
     problems: &mut Problems,
 ) -> Vec<Host> {
     let mut seen: BTreeMap<&Name, &Place> = BTreeMap::new();
@@ -73,7 +75,7 @@ pub(super) fn hosts(
             },
             groups: scope.texts("groups"),
             addresses: scope.ips("address").to_vec(),
-            health: checked_health(&scope, problems),
+            health: checked_health(&scope, programs, problems),
         });
     }
     hosts
@@ -98,7 +100,7 @@ fn read_health(scope: &Scope<'_>) -> Health {
     }
 }
 
-fn checked_health(scope: &Scope<'_>, problems: &mut Problems) -> Health {
+fn checked_health(scope: &Scope<'_>, programs: &mut Programs, problems: &mut Problems) -> Health {
     let health = read_health(scope);
     if health.checks.contains(&Check::Exec)
         && health.command.is_empty()
@@ -111,7 +113,7 @@ fn checked_health(scope: &Scope<'_>, problems: &mut Problems) -> Health {
         );
     }
     if health.checks.contains(&Check::Exec) {
-        super::warn_of_program(scope, "command", problems);
+        programs.warn(scope, "command", problems);
     }
     if health.timeout > health.interval {
         let (timeout, interval) = (

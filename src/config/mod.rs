@@ -32,7 +32,8 @@ use secrecy::SecretString;
 
 use files::TextError;
 pub use files::shell_word;
-use read::{Document, Part, Place, Problems, Scope, Section};
+use programs::Programs;
+use read::{Document, Part, Place, Problems, Section};
 use table::Table;
 pub use value::word_of;
 
@@ -271,7 +272,9 @@ fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
 
     let keys = keys::keys(document.all(Table::Keys), folder, problems);
     let servers = inventory::servers(document.all(Table::Server), &keys, problems);
-    let hosts = inventory::hosts(document.all(Table::Host), &health, &record, problems);
+    let mut programs = Programs::in_path(std::env::var_os("PATH"));
+    let sections = document.all(Table::Host);
+    let hosts = inventory::hosts(sections, &health, &record, &mut programs, problems);
     let zones = zones::Zones {
         folder,
         record: &record,
@@ -287,7 +290,7 @@ fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
     inventory::unused(&document, &servers, &zones, authority.as_ref(), problems);
     Config {
         file: file.to_owned(),
-        daemon: self::daemon(&daemon, folder, problems),
+        daemon: self::daemon(&daemon, folder, &mut programs, problems),
         canary: health.scope().addresses("canary").to_vec(),
         defaults: inventory::defaults(&health, &record),
         keys: keys.loaded,
@@ -299,12 +302,17 @@ fn assemble(file: &Path, text: &str, problems: &mut Problems) -> Config {
     }
 }
 
-fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
+fn daemon(
+    section: &Section,
+    folder: &Path,
+    programs: &mut Programs,
+    problems: &mut Problems,
+) -> Daemon {
     let scope = section.scope();
     let http = scope.addresses("http").first().copied();
     let http_token = keys::http_token(section, folder, http, problems);
     for hook in ["on_change", "on_alert"] {
-        warn_of_program(&scope, hook, problems);
+        programs.warn(&scope, hook, problems);
     }
     Daemon {
         mode: scope.word("mode").unwrap_or(Mode::Audit),
@@ -314,16 +322,6 @@ fn daemon(section: &Section, folder: &Path, problems: &mut Problems) -> Daemon {
         http_token,
         on_change: scope.texts("on_change"),
         on_alert: scope.texts("on_alert"),
-    }
-}
-
-/// Warns when the program of a command cannot be started; it may yet be installed.
-fn warn_of_program(scope: &Scope<'_>, key: &str, problems: &mut Problems) {
-    let path = std::env::var_os("PATH");
-    if let (Some(section), [program, ..]) = (scope.origin(key), scope.items(key))
-        && let Some(text) = programs::obstacle(&program.text, path.as_deref())
-    {
-        section.warning(key, text, problems);
     }
 }
 

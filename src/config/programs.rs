@@ -1,16 +1,45 @@
 //! The programs that a configuration names: whether they can be started, as far as can be seen now.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::files::shell_word;
+use super::read::{Problems, Scope};
+
+/// The programs of one configuration, each looked for once, however many hosts have it.
+pub(super) struct Programs {
+    path: Option<OsString>,
+    seen: BTreeMap<String, Option<String>>,
+}
+
+impl Programs {
+    /// Those that lie in these folders, as `PATH` has them, need no whole path.
+    pub(super) fn in_path(path: Option<OsString>) -> Self {
+        let seen = BTreeMap::new();
+        Self { path, seen }
+    }
+
+    /// Warns when the program of a command cannot be started; it may yet be installed.
+    pub(super) fn warn(&mut self, scope: &Scope<'_>, key: &str, problems: &mut Problems) {
+        let (Some(section), [program, ..]) = (scope.origin(key), scope.items(key)) else {
+            return;
+        };
+        let program = &program.text;
+        let seen = self.seen.entry(program.clone());
+        let obstacle = seen.or_insert_with(|| obstacle(program, self.path.as_deref()));
+        if let Some(text) = obstacle {
+            section.warning(key, text.as_str(), problems);
+        }
+    }
+}
 
 /// What keeps the program from being started, and what to do about it; `None` also where that cannot
 /// be seen, such as in a folder that only the daemon's user may look into.
-pub(super) fn obstacle(program: &str, path: Option<&OsStr>) -> Option<String> {
+fn obstacle(program: &str, path: Option<&OsStr>) -> Option<String> {
     if program.contains('{') {
         // A placeholder: the program is another one for each host.
         return None;

@@ -453,7 +453,7 @@ impl<'a> Keeper<'a> {
                     raised.extend(self.alerts.update(Scope::Network, vec![alert]));
                 }
                 let mut alerts = plan::alerts_of(plan);
-                if self.is_settling(report.index) {
+                if !alerts.is_empty() && self.is_settling(report.index) {
                     // Whose hosts have just begun to be asked may be short of them for that.
                     alerts.retain(|alert| alert.kind != AlertKind::Held || alert.host.is_some());
                 }

@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Change, ChangeKind, Observed, OutcomeKind, Override, OverrideState, Reason, ReasonCode, Srv,
+        Change, ChangeKind, OutcomeKind, Override, OverrideState, Reason, ReasonCode, Srv,
     };
 
     /// What is logged, line by line.
@@ -195,24 +195,8 @@ mod tests {
             },
         });
         ZonePlan {
-            zone: name("corp.example."),
-            owner: name("_vlmcs._tcp.corp.example."),
-            observed: Observed {
-                server: "127.0.0.1:53".parse().unwrap(),
-                update_zone: name("corp.example."),
-                serial: 7,
-                ttl: Some(60),
-                mixed_ttl: false,
-                records: Vec::new(),
-            },
             changes: changes.collect(),
-            held: Vec::new(),
-            foreign: Vec::new(),
-            unchanged: 0,
-            after: Vec::new(),
-            after_ttl: None,
-            removed: Vec::new(),
-            short_of_hosts: None,
+            ..ZonePlan::empty()
         }
     }
 

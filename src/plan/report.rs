@@ -175,6 +175,34 @@ impl ZonePlan {
     }
 }
 
+#[cfg(test)]
+impl ZonePlan {
+    /// A plan that leaves the empty RRset of corp.example. as it is, for tests to fill.
+    pub(crate) fn empty() -> Self {
+        let zone = Name::parse("corp.example.").unwrap();
+        Self {
+            zone: zone.clone(),
+            owner: Name::parse("_vlmcs._tcp.corp.example.").unwrap(),
+            observed: Observed {
+                server: "127.0.0.1:53".parse().unwrap(),
+                update_zone: zone,
+                serial: 7,
+                ttl: None,
+                mixed_ttl: false,
+                records: Vec::new(),
+            },
+            changes: Vec::new(),
+            held: Vec::new(),
+            foreign: Vec::new(),
+            unchanged: 0,
+            after: Vec::new(),
+            after_ttl: None,
+            removed: Vec::new(),
+            short_of_hosts: None,
+        }
+    }
+}
+
 /// A change that a guard withheld.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::explain::{Dns, Entry, Found, Given, Kind};
 
 use super::lines::{Layout, fold};
-use super::text::{BOLD, DIM, INDENT, indented, line, styled};
+use super::text::{BOLD, DIM, INDENT, folded, indented, line, styled};
 
 /// All that is known of one code or event.
 pub fn entry(found: &Found, layout: Layout) -> String {
@@ -155,9 +155,7 @@ impl Text {
     }
 
     fn paragraph(&mut self, text: &str) {
-        for piece in fold(text, self.layout.width.saturating_sub(INDENT)) {
-            indented(&mut self.out, INDENT, &piece);
-        }
+        folded(&mut self.out, text, self.layout);
     }
 
     /// One point of a list; its further lines stand below its first word.

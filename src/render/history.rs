@@ -13,7 +13,9 @@ use serde::ser::{Error as _, SerializeSeq, Serializer};
 use crate::model::{Change, ChangeKind, HistoryEntry, Name, Srv};
 
 use super::lines::{self, Layout, columns, counted, fold, one_line};
-use super::text::{BOLD, DIM, INDENT, YELLOW, indented, line, style_of_outcome, styled, told};
+use super::text::{
+    BOLD, DIM, INDENT, YELLOW, folded, indented, line, style_of_outcome, styled, told,
+};
 
 /// What stands for the outcome while there is none.
 const OPEN: &str = "open";
@@ -190,9 +192,7 @@ fn head(out: &mut String, entry: &HistoryEntry, layout: Layout) {
         "no outcome yet: the update is under way, or was cut short, and then the next `srvkeeper apply` settles it by reading",
         |ended| &ended.outcome.text,
     );
-    for piece in fold(text, layout.width.saturating_sub(INDENT)) {
-        indented(out, INDENT, &piece);
-    }
+    folded(out, text, layout);
 }
 
 /// Who, when, where.

@@ -108,8 +108,6 @@ mod tests {
             target: name("KMS1.corp.example."),
         };
         ZonePlan {
-            zone: name("corp.example."),
-            owner: name("_vlmcs._tcp.corp.example."),
             observed: Observed {
                 server: "[2001:db8::53]:53".parse().unwrap(),
                 update_zone: name("corp.example."),
@@ -128,13 +126,7 @@ mod tests {
                     text: "it \"fails\"\n".to_owned(),
                 },
             }],
-            held: Vec::new(),
-            foreign: Vec::new(),
-            unchanged: 0,
-            after: Vec::new(),
-            after_ttl: None,
-            removed: Vec::new(),
-            short_of_hosts: None,
+            ..ZonePlan::empty()
         }
     }
 

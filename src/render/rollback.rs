@@ -44,9 +44,7 @@ mod tests {
     use anstream::adapter::strip_str;
 
     use super::*;
-    use crate::model::{
-        Change, ChangeKind, Name, Observed, OverrideState, Reason, ReasonCode, Srv,
-    };
+    use crate::model::{Change, ChangeKind, Name, OverrideState, Reason, ReasonCode, Srv};
     use crate::plan::{Guard, Held, Hold, ZonePlan};
 
     fn name(text: &str) -> Name {
@@ -74,24 +72,8 @@ mod tests {
     fn sample() -> Rollback {
         Rollback {
             plan: ZonePlan {
-                zone: name("corp.example."),
-                owner: name("_vlmcs._tcp.corp.example."),
-                observed: Observed {
-                    server: "127.0.0.1:53".parse().unwrap(),
-                    update_zone: name("corp.example."),
-                    serial: 7,
-                    ttl: None,
-                    mixed_ttl: false,
-                    records: Vec::new(),
-                },
                 changes: vec![create(ReasonCode::Rollback, "undoes change 17 (host-down)")],
-                held: Vec::new(),
-                foreign: Vec::new(),
-                unchanged: 0,
-                after: Vec::new(),
-                after_ttl: None,
-                removed: Vec::new(),
-                short_of_hosts: None,
+                ..ZonePlan::empty()
             },
             holds: vec![Hold {
                 host: name("kms2.corp.example."),

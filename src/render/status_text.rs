@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::causes::by_cause;
 use super::lines::{Layout, columns, counted, fold, name_column, one_line, shortened};
 use super::pause::left;
-use super::text::{BOLD, DIM, GREEN, INDENT, RED, YELLOW, indented, line, state_style, styled};
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, folded, line, state_style, styled};
 use crate::model::{Change, ChangeKind, Srv, State};
 use crate::plan::{Summary, ZonePlan};
 use crate::status::{Copies, HostStatus, Level, Page, Status, ZoneState, ZoneStatus};
@@ -128,9 +128,7 @@ fn host(out: &mut String, host: &HostStatus, width: usize, now: Timestamp, layou
     let obstacle = host.obstacle.clone().filter(|text| !is_told(text));
     let told = below.into_iter().chain(word).chain(reason);
     for told in told.chain(obstacle) {
-        for piece in fold(&told, layout.width.saturating_sub(INDENT)) {
-            indented(out, INDENT, &piece);
-        }
+        folded(out, &told, layout);
     }
 }
 
@@ -200,9 +198,7 @@ fn loud_zones(out: &mut String, loud: &[&ZoneStatus], now: Timestamp, layout: La
 fn zone(out: &mut String, zone: &ZoneStatus, now: Timestamp, layout: Layout) {
     head(out, &name_of(zone), &[zone], now, layout);
     for told in notes(zone) {
-        for piece in fold(&one_line(&told), layout.width.saturating_sub(INDENT)) {
-            indented(out, INDENT, &piece);
-        }
+        folded(out, &one_line(&told), layout);
     }
 }
 
@@ -222,9 +218,7 @@ fn zones_together(
     let names = names.join(", ");
     let told = why.lines().chain([held.as_str(), names.as_str()]);
     for told in told.filter(|told| !told.is_empty()) {
-        for piece in fold(told, layout.width.saturating_sub(INDENT)) {
-            indented(out, INDENT, &piece);
-        }
+        folded(out, told, layout);
     }
 }
 
@@ -247,9 +241,7 @@ fn head(out: &mut String, name: &str, zones: &[&ZoneStatus], now: Timestamp, lay
         return;
     }
     line(out, &head);
-    for piece in fold(&numbers, layout.width.saturating_sub(INDENT)) {
-        indented(out, INDENT, &piece);
-    }
+    folded(out, &numbers, layout);
 }
 
 /// The zone, and the owner name where it is that of another service than KMS.

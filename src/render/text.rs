@@ -116,9 +116,7 @@ pub fn outcome(zone: &Name, outcome: &Outcome, layout: Layout) -> String {
     let head = styled(BOLD, &zone.to_string());
     let what = styled(style_of_outcome(outcome.kind), outcome.kind.as_str());
     line(&mut out, &format!("{head}: {what}{serial}"));
-    for piece in fold(&outcome.text, layout.width.saturating_sub(INDENT)) {
-        indented(&mut out, INDENT, &piece);
-    }
+    folded(&mut out, &outcome.text, layout);
     out
 }
 
@@ -151,9 +149,7 @@ pub fn outcomes<'a>(
             _ => Some(causes::names(&cause.zones)),
         };
         for told in [&cause.text].into_iter().chain(&names) {
-            for piece in fold(told, layout.width.saturating_sub(INDENT)) {
-                indented(&mut out, INDENT, &piece);
-            }
+            folded(&mut out, told, layout);
         }
     }
     out
@@ -231,9 +227,7 @@ fn hosts(out: &mut String, hosts: &[PlannedHost], layout: Layout) {
         let room = layout.width.saturating_sub(used);
         if name.len() > width || room < REASON {
             line(out, &head);
-            for piece in fold(&verdict.reason, layout.width.saturating_sub(INDENT)) {
-                indented(out, INDENT, &piece);
-            }
+            folded(out, &verdict.reason, layout);
             continue;
         }
         let pieces = fold(&verdict.reason, room);
@@ -252,6 +246,13 @@ fn hosts(out: &mut String, hosts: &[PlannedHost], layout: Layout) {
 
 pub(super) fn indented(out: &mut String, indent: usize, text: &str) {
     line(out, &format!("{}{text}", " ".repeat(indent)));
+}
+
+/// A text below a line, folded to the width.
+pub(super) fn folded(out: &mut String, text: &str, layout: Layout) {
+    for piece in fold(text, layout.width.saturating_sub(INDENT)) {
+        indented(out, INDENT, &piece);
+    }
 }
 
 pub(super) fn line(out: &mut String, text: &str) {

@@ -71,18 +71,24 @@ fn zone(index: usize) -> Zone {
     }
 }
 
-/// The first zone cannot be read, the second has a foreign record, the others are in sync.
-fn status(zones: usize) -> Arc<Status> {
-    let hosts = [host("kms1.example."), host("kms2.example.")];
-    let zones: Vec<Zone> = (0..zones).map(zone).collect();
+/// What is known before anything was looked at.
+fn book(hosts: &[Host], zones: &[Zone]) -> Book {
     let mut book = Book::new(at(0));
     let terms = Terms {
-        hosts: &hosts,
-        zones: &zones,
+        hosts,
+        zones,
         writes: true,
         interval: Duration::from_secs(300),
     };
     book.configure(terms, at(0));
+    book
+}
+
+/// The first zone cannot be read, the second has a foreign record, the others are in sync.
+fn status(zones: usize) -> Arc<Status> {
+    let hosts = [host("kms1.example."), host("kms2.example.")];
+    let zones: Vec<Zone> = (0..zones).map(zone).collect();
+    let mut book = book(&hosts, &zones);
     let verdict = |state: State, reason: &str| Verdict {
         state,
         since: Some(at(1)),
@@ -190,14 +196,7 @@ fn people_read_problems_first_and_the_rest_together() {
 fn text_of_zones(zones: usize, plan: impl Fn(&Zone) -> Result<ZonePlan, ZoneError>) -> String {
     let hosts = [host("kms1.example.")];
     let zones: Vec<Zone> = (0..zones).map(zone).collect();
-    let mut book = Book::new(at(0));
-    let terms = Terms {
-        hosts: &hosts,
-        zones: &zones,
-        writes: true,
-        interval: Duration::from_secs(300),
-    };
-    book.configure(terms, at(0));
+    let mut book = book(&hosts, &zones);
     let reports = zones.iter().enumerate().map(|(index, zone)| Report {
         zone: index,
         plan: plan(zone),
@@ -267,14 +266,7 @@ fn zones_that_have_only_numbers_to_tell_are_told_one_by_one() {
 fn zone_with(changes: Vec<Change>, held: Vec<Held>) -> String {
     let hosts = [host("kms1.example.")];
     let zones = [zone(1)];
-    let mut book = Book::new(at(0));
-    let terms = Terms {
-        hosts: &hosts,
-        zones: &zones,
-        writes: true,
-        interval: Duration::from_secs(300),
-    };
-    book.configure(terms, at(0));
+    let mut book = book(&hosts, &zones);
     let mut plan = plan(2, &zones[0], &hosts).unwrap();
     plan.changes = changes;
     plan.held = held;
